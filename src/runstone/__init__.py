@@ -1,0 +1,34 @@
+"""Runstone: the history of machine-learning runs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from runstone.sdk.experiment import Experiment
+    from runstone.sdk.run import Run
+    from runstone.sdk.workspace import Workspace
+
+__all__ = ["Experiment", "Run", "Workspace", "__version__"]
+
+# Imported on first use, so that `import runstone` stays light in every training script.
+_HOMES = {
+    "Experiment": "runstone.sdk.experiment",
+    "Run": "runstone.sdk.run",
+    "Workspace": "runstone.sdk.workspace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'runstone' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
