@@ -1,0 +1,1 @@
+"""What Runstone promises, as tests."""
