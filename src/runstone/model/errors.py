@@ -178,6 +178,12 @@ class Busy(ServiceException):
     status = 503
 
 
+class Full(ServiceException):
+    """No room is left where the history is kept; reading still works."""
+
+    status = 507
+
+
 class Unreadable(ServiceException):
     """Stored bytes do not match their checksum: ``runstone doctor`` says what is lost."""
 

@@ -1,0 +1,47 @@
+"""Bringing a database to the present schema, one numbered step and one transaction at a time."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from runstone.model.errors import Conflict
+from runstone.store.database import Transaction
+
+VERSION_TABLE = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL, applied BIGINT NOT NULL)"
+
+READ_VERSION = "SELECT COALESCE(MAX(version), 0) AS version FROM schema_version"
+
+WRITE_VERSION = "INSERT INTO schema_version (version, applied) VALUES (:version, :applied)"
+
+
+def steps(dialect: str) -> dict[int, str]:
+    """The text of each numbered step for a dialect: the common part, then the dialect's own."""
+    texts: dict[int, str] = {}
+    names = sorted(entry.name for entry in resources.files("runstone.store.sql").iterdir())
+    for name in names:
+        match = re.fullmatch(r"(\d{4})_\w+(?:\.(sqlite|postgres))?\.sql", name)
+        if match and match[2] in (None, dialect):
+            text = resources.files("runstone.store.sql").joinpath(name).read_text(encoding="utf-8")
+            texts[int(match[1])] = texts.get(int(match[1]), "") + text
+    return texts
+
+
+def present(transaction: Transaction) -> int:
+    """The version that the database has; refuses one that is newer than this program knows."""
+    transaction.execute(VERSION_TABLE)
+    row = transaction.one(READ_VERSION)
+    version = int(row["version"]) if row else 0
+    newest = max(steps(transaction.dialect))
+    if version > newest:
+        raise Conflict(
+            f"This history has schema version {version}, and this Runstone knows versions up to {newest}. "
+            f"Upgrade Runstone (`pip install -U runstone`) to open it; nothing was changed."
+        )
+    return version
+
+
+def upgrade(transaction: Transaction, version: int, now: int) -> None:
+    """Apply step ``version`` and say so, in the caller's transaction."""
+    transaction.script(steps(transaction.dialect)[version])
+    transaction.execute(WRITE_VERSION, {"version": version, "applied": now})

@@ -1,0 +1,275 @@
+"""The driver for SQLite: a small pool of connections, one writer at a time, safe across a fork."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+from runstone.model.errors import Busy, Full, Invalid, Unreadable
+from runstone.store import migrations
+from runstone.store.database import Database, Row, Transaction
+
+WAIT = 30.0
+TOKENS = {
+    "{id}": "INTEGER PRIMARY KEY",
+    "{plain_id}": "INTEGER PRIMARY KEY",
+    "{bytes}": "BLOB",
+    "{clustered}": "WITHOUT ROWID",
+    "{for_update}": "",
+    "{skip_locked}": "",
+}
+NETWORK_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "lustre",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+    "gpfs",
+    "beegfs",
+}
+OLDEST = (3, 35, 0)
+
+_open: weakref.WeakSet[Sqlite] = weakref.WeakSet()
+# Connections that a fork left in a child: closing them there would touch the parent's files.
+_abandoned: list[object] = []
+
+
+class Sqlite(Database):
+    """A history in one file, with its write-ahead log beside it."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, force_network: bool = False) -> None:
+        _check(path, force_network)
+        self.path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._turn = threading.RLock()
+        self._writing: int | None = None
+        self._closed = False
+        _open.add(self)
+        self._upgrade()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """One writer at a time: in this process by a lock, among processes by ``BEGIN IMMEDIATE``."""
+        if not self._turn.acquire(timeout=WAIT):
+            raise Busy(f"The history {self.path} was busy for {WAIT:.0f} s; the same call may succeed later.")
+        try:
+            if self._writing == threading.get_ident():
+                # a signal handler or a finalizer that interrupts a write of its own thread would wait for itself
+                raise Busy("The history is in the middle of a write of this same thread; try again after it.")
+            self._writing = threading.get_ident()
+            try:
+                with self._transaction("BEGIN IMMEDIATE") as transaction:
+                    yield transaction
+            finally:
+                self._writing = None
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def read(self, *, budget: float | None = None) -> Iterator[Transaction]:
+        """A snapshot: what is committed while the block runs is not seen in it."""
+        with self._transaction("BEGIN", budget) as transaction:
+            yield transaction
+
+    def persist(self) -> bool:
+        """Checkpoint the write-ahead log: it is forced to the disk first, then the pages are."""
+        with self._connection() as connection, _told(self.path):
+            busy, in_log, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return bool(busy == 0 and in_log == done)
+
+    def close(self) -> None:
+        """Close the idle connections; one that a thread is using closes when it is given back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _transaction(self, begin: str, budget: float | None = None) -> Iterator[Transaction]:
+        with self._connection() as connection, _told(self.path):
+            connection.execute(begin)
+            deadline = None if budget is None else time.monotonic() + budget
+            if deadline is not None:
+                connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
+            try:
+                yield _SqliteTransaction(connection)
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            else:
+                connection.execute("COMMIT")
+            finally:
+                if deadline is not None:
+                    connection.set_progress_handler(None, 0)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        pid = os.getpid()
+        try:
+            yield connection
+        finally:
+            if os.getpid() != pid:
+                _abandoned.append(connection)
+            elif self._closed or connection.in_transaction:
+                connection.close()
+            else:
+                self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        with _told(self.path):
+            connection = sqlite3.connect(
+                self.path, timeout=WAIT, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -32768")
+        return connection
+
+    def _upgrade(self) -> None:
+        with self._connection() as connection, _told(self.path):
+            _enter_wal(connection)
+        with self.write() as transaction:
+            version = migrations.present(transaction)
+        for step in sorted(migrations.steps(self.dialect)):
+            if step <= version:
+                continue
+            if version:
+                self._copy_aside(version)
+            with self.write() as transaction:
+                # another process may have been quicker
+                if migrations.present(transaction) < step:
+                    migrations.upgrade(transaction, step, time.time_ns() // 1000)
+
+    def _copy_aside(self, version: int) -> None:
+        copy = self.path.with_name(f"{self.path.name}.version-{version}")
+        if copy.exists():
+            return
+        with self._connection() as connection, _told(self.path):
+            connection.execute("VACUUM INTO ?", (str(copy),))
+
+    def _forked(self) -> None:
+        _abandoned.extend(self._idle)
+        self._idle = []
+        self._turn = threading.RLock()
+        self._writing = None
+
+
+class _SqliteTransaction(Transaction):
+    dialect = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        return cast("list[Row]", self._connection.execute(_spelled(sql), values or {}).fetchall())
+
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._connection.executemany(_spelled(sql), rows)
+
+    def script(self, sql: str) -> None:
+        statement = ""
+        for line in _spelled(sql).splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                self._connection.execute(statement)
+                statement = ""
+
+
+def _forked() -> None:
+    for database in list(_open):
+        database._forked()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _spelled(sql: str) -> str:
+    if "{" not in sql:
+        return sql
+    for token, spelling in TOKENS.items():
+        sql = sql.replace(token, spelling)
+    return sql
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    # changing the mode does not honour the busy time-out: two processes may create a history at once
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise Busy(
+                f"The history {path} was busy for {WAIT:.0f} s; the same call may succeed later."
+            ) from error
+        if "interrupted" in text:
+            raise Busy(
+                "The search took longer than its budget; narrow it, for instance by experiment or time."
+            ) from error
+        if "full" in text or "disk I/O" in text:
+            raise Full(f"The disk under {path} is full or failing ({text}); reading still works.") from error
+        if "unable to open" in text or "readonly" in text:
+            raise Invalid(
+                f"The history {path} cannot be written ({text}); check its owner and permissions."
+            ) from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise Unreadable(f"The history {path} is damaged ({error}); run `runstone doctor`.") from error
+        raise
+
+
+def _check(path: Path, force_network: bool) -> None:
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise Invalid(f"This Python has SQLite {sqlite3.sqlite_version}; Runstone needs 3.35 or newer.")
+    system = _file_system(path.parent)
+    if system in NETWORK_SYSTEMS and not force_network:
+        raise Invalid(
+            f"{path} is on a network file system ({system}), where SQLite can lose data. Choose a local directory, "
+            f"use a server, or set RUNSTONE_FORCE_NETWORK=1 when one process at a time will use it."
+        )
+
+
+def _file_system(path: Path) -> str:
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    target = str(path.resolve())
+    best, found = "", "unknown"
+    for line in lines:
+        _, mount, system, *_ = line.split(" ")
+        mount = mount.replace("\\040", " ")
+        if (target == mount or target.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
+            best, found = mount, system
+    return found
