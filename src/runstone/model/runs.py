@@ -126,6 +126,11 @@ class Run:
     quality: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def shown_name(self) -> str:
+        """The display name, or the id where none was given."""
+        return self.display_name or self.id
+
+    @property
     def duration(self) -> float | None:
         """Seconds from start to end; None while it runs or before it started."""
         if self.started is None or self.ended is None:
@@ -136,6 +141,26 @@ class Run:
     def provisional(self) -> bool:
         """Whether its end was only assumed, from a lost heartbeat."""
         return self.status is Status.FAILED and (self.error or {}).get("reason") == "infrastructure"
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What is known of a run when it is created; ``parent`` is a reference, ``experiment`` an id."""
+
+    id: str
+    experiment: str
+    status: Status = Status.NOT_STARTED
+    parent: str | None = None
+    name: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    type: str | None = None
+    target: str = "local"
+    submitter: str | None = None
+    process: Process | None = None
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
