@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -49,29 +50,20 @@ def hand_written() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in tracked("docs/*.md"))
 
 
-def public_definitions(path: Path) -> Iterator[tuple[str, ast.AST]]:
+def public_definitions(path: Path) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
     """The public classes of a module and their public methods, but not the variants of an overload."""
     for node in tree(path).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node.name, node
-            for part in node.body:
-                if isinstance(part, ast.FunctionDef) and not part.name.startswith("_") and not repeated(part):
-                    yield f"{node.name}.{part.name}", part
+            yield from ((f"{node.name}.{part.name}", part) for part in node.body if is_public_method(part))
 
 
-def repeated(node: ast.FunctionDef) -> bool:
-    """A variant of an overload, or the setter of a property that its getter documents."""
-    return any(
-        ast.unparse(each).endswith(("overload", ".setter", ".deleter")) for each in node.decorator_list
-    )
+def is_public_method(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not repeated(node)
 
 
 def undocumented(path: Path) -> list[str]:
-    return [
-        f"{shown(path)} {name}"
-        for name, node in public_definitions(path)
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not ast.get_docstring(node)
-    ]
+    return [f"{shown(path)} {name}" for name, node in public_definitions(path) if not ast.get_docstring(node)]
 
 
 def example(page: Path, where: Path) -> subprocess.CompletedProcess[str]:
