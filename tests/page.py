@@ -1,6 +1,6 @@
 """Runs the examples of a documentation page from top to bottom in one process: `python tests/page.py PAGE`.
 
-A ``python`` block is run; with a title (```` ```python title="train.py" ````) it is written to that file instead.
+A ``python`` block is run; with a title (```` ```python title="train.py" ````) it is written to that file.
 Of a ``console`` block the lines that begin with ``$ `` are run by the shell and must succeed.
 Other blocks are for reading.
 """

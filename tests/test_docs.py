@@ -62,6 +62,13 @@ def is_public_method(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
     return isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not repeated(node)
 
 
+def repeated(node: ast.FunctionDef) -> bool:
+    """A variant of an overload, or the setter of a property that its getter documents."""
+    return any(
+        ast.unparse(each).endswith(("overload", ".setter", ".deleter")) for each in node.decorator_list
+    )
+
+
 def undocumented(path: Path) -> list[str]:
     return [f"{shown(path)} {name}" for name, node in public_definitions(path) if not ast.get_docstring(node)]
 
