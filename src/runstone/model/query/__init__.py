@@ -1,0 +1,63 @@
+"""The one filter language: text to tree and back."""
+
+from __future__ import annotations
+
+from runstone.model.query.fields import ATTRIBUTES, GROUPS, REDUCERS, STATUSES
+from runstone.model.query.parser import DEPTH, TERMS, parse, parse_order
+from runstone.model.query.tree import (
+    And,
+    Attribute,
+    Between,
+    Compare,
+    Duration,
+    Expression,
+    Field,
+    Has,
+    In,
+    Like,
+    Missing,
+    Moment,
+    Not,
+    Operand,
+    Or,
+    Order,
+    Term,
+    Text,
+    Value,
+    all_of,
+    any_of,
+    terms,
+)
+
+__all__ = [
+    "ATTRIBUTES",
+    "DEPTH",
+    "GROUPS",
+    "REDUCERS",
+    "STATUSES",
+    "TERMS",
+    "And",
+    "Attribute",
+    "Between",
+    "Compare",
+    "Duration",
+    "Expression",
+    "Field",
+    "Has",
+    "In",
+    "Like",
+    "Missing",
+    "Moment",
+    "Not",
+    "Operand",
+    "Or",
+    "Order",
+    "Term",
+    "Text",
+    "Value",
+    "all_of",
+    "any_of",
+    "parse",
+    "parse_order",
+    "terms",
+]
