@@ -1,9 +1,10 @@
-"""Names and limits: what a key, a value, an artifact or an experiment may be called, and how long it may be."""
+"""Names and limits: what a key, a value, an artifact or an experiment is called, and how long it may be."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from runstone.model.errors import Invalid
 
@@ -21,7 +22,16 @@ _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,31}")
 # NUL and the other C0 controls: PostgreSQL text cannot hold the first, no name needs the rest.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAME_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# %2e, %2E%2f, and the %u002e that some servers decode
+_ENCODED = re.compile(r"%u([0-9a-fA-F]{4})|(?:%[0-9a-fA-F]{2})+")
+_DECODINGS = 8
+# UTF-8 that spells a character in more bytes than it needs, as Python escapes such bytes: how a dot or a
+# slash is smuggled past a check
+_OVERLONG = re.compile(r"[\udcc0\udcc1]|\udce0[\udc80-\udc9f]|\udcf0[\udc80-\udc8f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9\xb9\xb2\xb3]) *([.:].*)?", re.I | re.S)
 
 
 def experiment_name(name: str) -> str:
@@ -29,8 +39,8 @@ def experiment_name(name: str) -> str:
     if isinstance(name, str) and _EXPERIMENT.fullmatch(name):
         return name
     raise Invalid(
-        f"Experiment name must be between 1 and 255 characters long. Its first character has to be a letter or a "
-        f"digit, the rest letters, digits, hyphens and underscores; got {_shown(name)}."
+        f"Experiment name must be between 1 and 255 characters long. Its first character has to be a letter "
+        f"or a digit, the rest letters, digits, hyphens and underscores; got {_shown(name)}."
     )
 
 
@@ -39,8 +49,8 @@ def workspace_name(name: str) -> str:
     if isinstance(name, str) and _WORKSPACE.fullmatch(name):
         return name
     raise Invalid(
-        f"Workspace name must be 2 to 32 characters long: a letter or a digit first, then letters, digits, '-' and "
-        f"'_'; got {_shown(name)}."
+        f"Workspace name must be 2 to 32 characters long: a letter or a digit first, then letters, digits, "
+        f"'-' and '_'; got {_shown(name)}."
     )
 
 
@@ -71,7 +81,7 @@ def metric_name(value: object) -> str:
 
 
 def clean(text: str, what: str, limit: int, *, name: bool = False) -> str:
-    """Text as it is stored: NFC, lone surrogates replaced, no control characters, at most ``limit`` characters."""
+    """Text as it is stored: NFC, no lone surrogates or control characters, ``limit`` characters at most."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
     if len(text) > limit:
@@ -88,42 +98,89 @@ def clean(text: str, what: str, limit: int, *, name: bool = False) -> str:
 def artifact_name(value: str) -> str:
     """An artifact's name as data: NFC, ``/`` between parts, nothing that any system could take for a way out.
 
-    ``./outputs/x`` is ``outputs/x``. Refused are empty names, ``..`` in any spelling, absolute names, drive letters,
-    back slashes, ``~``, control characters, names that Windows reserves, and parts that end in a dot or a space.
+    ``./outputs/x``, ``outputs//x`` and ``outputs\\x`` are ``outputs/x``. Refused are what ``relative_name``
+    refuses and a ``~`` at the beginning, also where only decoding (``%7e``) or folding would bring it about.
+    """
+    text = relative_name(value)
+    if any(form.startswith("~") for form in _forms(text)):
+        raise Invalid(f"The artifact name {_shown(value)} is refused: it begins with '~', a home directory.")
+    return text
+
+
+def relative_name(value: str) -> str:
+    """A name that stays below any directory it is joined to, by the rules of POSIX and of Windows alike.
+
+    Refused are empty and absolute names, parts like ``.``, ``..`` and ``..;x``, drive letters, control
+    characters, overlong UTF-8, and what Windows cannot keep: devices, parts that end in a dot or a space.
     """
     if not isinstance(value, str):
-        raise Invalid(f"An artifact name is a text; got {_shown(value)}.")
-    text = clean(value, "artifact name", ARTIFACT_NAME, name=True)
-    parts = [part for part in text.split("/") if part != "."]
-    if text.startswith("/") or not parts or parts == [""]:
-        raise Invalid(f"An artifact name is relative, like 'outputs/model.pkl'; got {_shown(value)}.")
+        raise Invalid(f"An artifact name is a text, like 'outputs/model.pkl'; got {_shown(value)}.")
+    text = _tidied(value) if len(value) <= ARTIFACT_NAME else value
+    if len(text) > ARTIFACT_NAME:
+        raise Invalid(
+            f"The artifact name is over the size limit: Limit={ARTIFACT_NAME:,} characters, "
+            f"Size={len(text):,}."
+        )
+    wrong = next(filter(None, map(_way_out, _forms(text))), None) or _unkeepable(text)
+    if wrong:
+        raise Invalid(f"The artifact name {_shown(value)} is refused: {wrong}.")
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _tidied(value: str) -> str:
+    text = unicodedata.normalize("NFC", value).replace("\\", "/")
+    while text.startswith("./"):
+        text = text[2:].lstrip("/")
+    return re.sub("(?<=[^/])//+", "/", text)
+
+
+def _forms(text: str) -> Iterator[str]:
+    """The text, and all that it becomes when somebody decodes it (however often) or folds look-alikes."""
+    for _ in range(_DECODINGS):
+        yield text
+        yield unicodedata.normalize("NFKC", text)
+        decoded = _ENCODED.sub(_decoded, text)
+        if decoded == text:
+            return
+        text = decoded
+    yield ".."  # encoded over and over: nobody means well by it
+
+
+def _decoded(match: re.Match[str]) -> str:
+    if match[1]:
+        return chr(int(match[1], 16))
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogateescape")
+
+
+def _way_out(text: str) -> str | None:
+    found = _CONTROL_CHARACTER.search(text)
+    if found:
+        return f"it holds the control character U+{ord(found[0]):04X}, or stands for it"
+    if _OVERLONG.search(text):
+        return "it spells a character in more bytes of UTF-8 than it needs"
+    parts = text.replace("\\", "/").split("/")
+    if not parts[0]:
+        return "it is empty or absolute; names are relative, like 'outputs/model.pkl'"
     for part in parts:
-        wrong = _wrong_part(part)
-        if wrong:
-            raise Invalid(f"The artifact name {_shown(value)} is refused: {wrong}.")
-    return "/".join(parts)
-
-
-def _wrong_part(part: str) -> str | None:
-    if not part:
-        return "it has an empty part ('//' or a slash at its end)"
-    if "\\" in part or _DRIVE.match(part):
-        return "back slashes and drive letters are not part of a name"
-    if "%" in part and re.search(r"%(2e|2f|5c|00|25)", part, re.IGNORECASE):
-        return "it holds an encoded dot, slash or per cent sign"
-    stem = part.split(";")[0]
-    if stem in ("..", "."):
-        return "'..' leads out of the run"
-    if part.startswith("~"):
-        return "'~' at the beginning of a part means a home directory"
-    if part[-1] in ". ":
-        return "a part may not end in a dot or a space"
-    if part.split(".")[0].upper() in _RESERVED:
-        return f"{part!r} is a device name on Windows"
+        stem = part.split(";")[0]
+        if stem and not stem.strip(". "):
+            return f"the part {_shown(part)} leads to another directory"
+        if _DRIVE.match(part):
+            return f"the part {_shown(part)} begins like a drive letter"
     return None
 
 
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+def _unkeepable(text: str) -> str | None:
+    if text.endswith("/"):
+        return "it ends in a slash; name a file, like 'outputs/model.pkl'"
+    for part in text.split("/"):
+        if part[-1] in ". ":
+            return f"the part {_shown(part)} ends in a dot or a space, which Windows drops"
+        if part[1:2] == ":":
+            return f"Windows reads the beginning of {_shown(part)} as a drive"
+        if _DEVICE.fullmatch(part):
+            return f"{_shown(part)} is a device on Windows; choose another name"
+    return None
 
 
 def _shown(value: object) -> str:
