@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runstone.model.query.fields import ATTRIBUTES, GROUPS, REDUCERS, STATUSES
+from runstone.model.query.fields import ATTRIBUTES, GROUPS, REDUCERS, STATUSES, SYSTEM, TAG_ALIASES, nearest
 from runstone.model.query.parser import DEPTH, TERMS, parse, parse_order
 from runstone.model.query.tree import (
     And,
@@ -35,6 +35,8 @@ __all__ = [
     "GROUPS",
     "REDUCERS",
     "STATUSES",
+    "SYSTEM",
+    "TAG_ALIASES",
     "TERMS",
     "And",
     "Attribute",
@@ -57,6 +59,7 @@ __all__ = [
     "Value",
     "all_of",
     "any_of",
+    "nearest",
     "parse",
     "parse_order",
     "terms",

@@ -45,7 +45,7 @@ ATTRIBUTE_ALIASES = {
     "user_id": "submitter",
 }
 
-# Tags that MLflow keeps for what is an attribute here.
+# Tags by which MLflow keeps what is an attribute here: the attribute answers for a run without the tag.
 TAG_ALIASES = {
     "mlflow.parentRunId": "parent",
     "mlflow.rootRunId": "root",
@@ -73,6 +73,9 @@ GROUPS = {
     "attr": "attributes",
     "run": "attributes",
 }
+
+# How the sampled metrics of `system.` are named among a run's metrics.
+SYSTEM = "system."
 
 DATASET_NAMES = ("name", "digest", "context")
 REDUCERS = ("last", "min", "max", "first", "count", "mean")

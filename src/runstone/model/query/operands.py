@@ -10,7 +10,6 @@ from runstone.model.query.fields import (
     DATASET_NAMES,
     GROUPS,
     REDUCERS,
-    TAG_ALIASES,
     attribute,
     nearest,
     shown,
@@ -112,8 +111,6 @@ def _operand(group: str, name: str, token: Token, *, reducer: str | None = None)
         if found is None:
             raise _unknown_attribute(name, token.start)
         return Attribute(found, token.start)
-    if group == "tags" and name in TAG_ALIASES:
-        return Attribute(TAG_ALIASES[name], token.start)
     if group == "datasets" and name not in DATASET_NAMES:
         raise wrong(token.start, f"a data set has {', '.join(DATASET_NAMES)}, not {shown(name)}")
     if reducer is not None or group not in ("metrics", "system"):

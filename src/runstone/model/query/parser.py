@@ -166,7 +166,7 @@ class _Parser:
     def _comparison(self, operand: Operand) -> Expression:
         token = self._next()
         if token.kind == "op":
-            values.check_operator(operand, token.text, token.start)
+            values.check_operator(operand, token.text, at=token.start)
             value = self._value(operand, token.text)
             if value is None and token.text not in ("=", "!="):
                 raise wrong(token.start, f"null is compared by = and !=, not by '{token.text}'")
@@ -178,7 +178,7 @@ class _Parser:
         negated = token.word("not")
         word = self._next() if negated else token
         name = word.text.lower()
-        values.check_operator(operand, "like" if name in TEXT_OPERATORS else name, word.start)
+        values.check_operator(operand, "like" if name in TEXT_OPERATORS else name, at=word.start)
         if name == "in":
             return In(operand, self._values(operand), negated)
         if name == "between":
@@ -221,7 +221,7 @@ class _Parser:
             raise wrong(token.start, f"expected a value after '{after}'{instead}")
         if operand.kind == "time" and token.word("now", "today"):
             token = self._relative(token)
-        return values.convert(token, operand, self.now)
+        return values.convert(token, operand, now=self.now)
 
     def _relative(self, token: Token) -> Token:
         """The longest of ``now``, ``now -7d`` and ``now - 7d`` that stands here, as one token."""

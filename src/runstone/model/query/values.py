@@ -38,7 +38,7 @@ _WANTED: dict[Kind, str] = {
 }
 
 
-def check_operator(operand: Operand, op: str, at: int) -> None:
+def check_operator(operand: Operand, op: str, *, at: int) -> None:
     """FilterError if this kind of field knows no such operator."""
     if op in _OPERATORS[operand.kind]:
         return
@@ -51,7 +51,7 @@ def wanted(operand: Operand) -> str:
     return _WANTED[operand.kind]
 
 
-def convert(token: Token, operand: Operand, now: datetime) -> Value:
+def convert(token: Token, operand: Operand, *, now: datetime) -> Value:
     """The value that a token stands for."""
     if token.word("null"):
         return None
