@@ -28,6 +28,7 @@ TOKENS = {
     "{plain_id}": "BIGINT PRIMARY KEY",
     "{bytes}": "BYTEA",
     "{clustered}": "",
+    "{exact}": 'COLLATE "C"',
     "{for_update}": "FOR UPDATE",
     "{skip_locked}": "FOR UPDATE SKIP LOCKED",
 }

@@ -22,6 +22,7 @@ TOKENS = {
     "{plain_id}": "INTEGER PRIMARY KEY",
     "{bytes}": "BLOB",
     "{clustered}": "WITHOUT ROWID",
+    "{exact}": "",
     "{for_update}": "",
     "{skip_locked}": "",
 }
@@ -67,7 +68,8 @@ class Sqlite(Database):
             raise Busy(f"The history {self.path} was busy for {WAIT:.0f} s; the same call may succeed later.")
         try:
             if self._writing == threading.get_ident():
-                # a signal handler or a finalizer that interrupts a write of its own thread would wait for itself
+                # a signal handler or a finalizer that interrupts a write of its own thread would wait for
+                # itself
                 raise Busy("The history is in the middle of a write of this same thread; try again after it.")
             self._writing = threading.get_ident()
             try:
@@ -255,7 +257,8 @@ def _check(path: Path, force_network: bool) -> None:
     system = _file_system(path.parent)
     if system in NETWORK_SYSTEMS and not force_network:
         raise Invalid(
-            f"{path} is on a network file system ({system}), where SQLite can lose data. Choose a local directory, "
+            f"{path} is on a network file system ({system}), where SQLite can lose data. Choose a local "
+            f"directory, "
             f"use a server, or set RUNSTONE_FORCE_NETWORK=1 when one process at a time will use it."
         )
 

@@ -1,5 +1,6 @@
 -- The history. Times are microseconds since 1970 (UTC), but for points, whose times are milliseconds.
--- {id}, {bytes}, {clustered} and {any_case} stand for what SQLite and PostgreSQL spell differently.
+-- {id}, {plain_id}, {bytes}, {clustered} and {exact} (order by code point) stand for what SQLite and PostgreSQL
+-- spell differently.
 
 CREATE TABLE workspaces (
     id {id},
@@ -60,9 +61,9 @@ CREATE TABLE runs (
     refreshed BIGINT NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX runs_id ON runs (workspace, id);
-CREATE INDEX runs_started ON runs (workspace, started, id);
-CREATE INDEX runs_created ON runs (workspace, created, id);
-CREATE INDEX runs_experiment ON runs (experiment, created, id);
+CREATE INDEX runs_started ON runs (workspace, started, n);
+CREATE INDEX runs_created ON runs (workspace, created, n);
+CREATE INDEX runs_experiment ON runs (experiment, created, n);
 CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_root ON runs (root) WHERE root IS NOT NULL;
 CREATE INDEX runs_status ON runs (workspace, status, created);
@@ -75,7 +76,7 @@ CREATE TABLE attributes (
     run BIGINT NOT NULL REFERENCES runs (n),
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
-    text TEXT,
+    text TEXT {exact},
     rest TEXT,
     number DOUBLE PRECISION,
     PRIMARY KEY (run, kind, key)
