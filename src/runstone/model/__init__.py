@@ -1,1 +1,2 @@
-"""What things are: frozen values, their names and limits, the legal moves of a status, and the errors. No I/O."""
+"""What things are: frozen values, their names and limits, the legal moves of a status, and the errors. No
+I/O."""

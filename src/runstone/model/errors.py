@@ -151,7 +151,8 @@ class NotFound(UserErrorException, ServiceException):
 
 
 class Conflict(UserErrorException, ServiceException):
-    """The present state forbids it; ``expected`` carries what would have been right, where that is one value."""
+    """The present state forbids it; ``expected`` carries what would have been right, where that is one
+    value."""
 
     status = 409
 

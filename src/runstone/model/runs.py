@@ -45,8 +45,8 @@ _WAITING = (Status.NOT_STARTED, Status.STARTING, Status.PROVISIONING, Status.PRE
 def may_move(old: Status, new: Status, *, provisional: bool = False) -> bool:
     """Whether a run may go from ``old`` to ``new``.
 
-    The first terminal state wins, but for a provisional one (``Failed`` for the reason ``infrastructure``, told by a
-    lost heartbeat), which the true end, or a sign of life, replaces.
+    The first terminal state wins, but for a provisional one (``Failed`` for the reason ``infrastructure``,
+    told by a lost heartbeat), which the true end, or a sign of life, replaces.
     """
     if old.terminal:
         return provisional
@@ -175,7 +175,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Page:
-    """Some results, the cursor that leads to the next ones (None at the end), and what the asker should know."""
+    """Some results, the cursor that leads to the next ones (None at the end), and what the asker should
+    know."""
 
     runs: tuple[Run, ...]
     cursor: str | None = None

@@ -22,7 +22,8 @@ class Experiments:
 
     @operation("POST /workspaces/{workspace}/experiments")
     def create(self, workspace: str, name: str) -> Experiment:
-        """The active experiment of that name, created if there is none; an archived one of the name stays as it is."""
+        """The active experiment of that name, created if there is none; an archived one of the name stays as
+        it is."""
         with self._database.write() as tx:
             return experiments.add(tx, experiments.workspace(tx, workspace).id, name, _now())
 

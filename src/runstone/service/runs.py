@@ -17,11 +17,16 @@ MOST_CHILDREN = 10_000
 
 
 class Runs:
-    """The runs of a history. Operations that read first take in what journals hold (``settle``)."""
+    """The runs of a history.
 
-    def __init__(self, database: Database, settle: Callable[[], None]) -> None:
+    Operations that read first take in what journals hold (``settle``), and searches what was logged of late
+    (``refresh``).
+    """
+
+    def __init__(self, database: Database, settle: Callable[[], None], refresh: Callable[[], None]) -> None:
         self._database = database
         self._settle = settle
+        self._refresh = refresh
 
     @operation("POST /workspaces/{workspace}/runs")
     def create(self, workspace: str, new: Sequence[NewRun]) -> tuple[Run, ...]:
@@ -52,9 +57,7 @@ class Runs:
         Conflict when the states forbid it: the first terminal state wins, but for ``Failed`` with the reason
         ``infrastructure``, which the true end, or a sign of life, replaces.
         """
-        with self._database.write() as tx:
-            runs.move(tx, run, status, _now(), error=error, process=process)
-            return runs.load(tx, [runs.find(tx, run)["n"]])[0]
+        return self._change(run, lambda tx, n: _move(tx, n, status, error, process))
 
     @operation("POST /runs/{run}/beat")
     def beat(self, run: str) -> None:
@@ -63,7 +66,7 @@ class Runs:
             row = runs.find(tx, run)
             runs.beat(tx, row["n"], _now())
             if row["status"] == Status.NOT_RESPONDING:
-                runs.move(tx, run, Status.RUNNING, _now())
+                runs.move(tx, row["n"], Status.RUNNING, _now())
 
     @operation("PATCH /runs/{run}")
     def edit(self, run: str, changes: Mapping[str, str | None]) -> Run:
@@ -97,8 +100,8 @@ class Runs:
     def append(self, run: str, *, writer: str, first: int, records: bytes, lost: int = 0) -> int:
         """Apply the journal's records from number ``first`` on; the number of the last one applied.
 
-        Repeating is harmless. Conflict (``expected``) when records before ``first`` are missing, unless ``lost``
-        says that no journal holds that many of them.
+        Repeating is harmless. Conflict (``expected``) when records before ``first`` are missing, unless
+        ``lost`` says that no journal holds that many of them.
         """
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
@@ -146,7 +149,7 @@ class Runs:
         """Runs that match a filter, newest first unless ordered otherwise; at most 1,000 a page."""
         if not 1 <= limit <= PAGE:
             raise Invalid(f"A page holds 1 to {PAGE:,} runs; got limit={limit}.")
-        self._settle()
+        self._refresh()
         id = self._workspace(workspace)
         found = search.search(
             self._database, id, filter=filter, order_by=order_by, limit=limit, cursor=cursor
@@ -157,7 +160,7 @@ class Runs:
     @operation("GET /workspaces/{workspace}/runs/count")
     def count(self, workspace: str, filter: str = "") -> int:
         """How many runs match; exact to 10,000, then 10,001 ("10,000+")."""
-        self._settle()
+        self._refresh()
         return search.count(self._database, self._workspace(workspace), filter=filter)
 
     def _workspace(self, name: str) -> int:
@@ -181,6 +184,16 @@ def _untag(tx: Transaction, n: int, keys: Sequence[str]) -> None:
     texts.index(tx, n)
 
 
+def _move(
+    tx: Transaction,
+    n: int,
+    status: Status | str,
+    error: Mapping[str, Any] | None = None,
+    process: Process | None = None,
+) -> None:
+    runs.move(tx, n, Status(status), _now(), error=error, process=process)
+
+
 def _add_properties(tx: Transaction, n: int, properties: Mapping[str, str]) -> None:
     attributes.add_once(tx, n, attributes.PROPERTY, properties)
 
@@ -196,11 +209,13 @@ _DEFERRED: Mapping[str, Callable[..., None]] = {
     "runs.add_properties": _add_properties,
     "runs.add_params": _add_params,
     "runs.edit": runs.edit,
+    "runs.move": _move,
 }
 
 
 def _carry_out(tx: Transaction, n: int, body: Mapping[str, Any]) -> None:
-    """Carry out an operation that a journal deferred; one that is refused becomes an event, not a loss of the batch."""
+    """Carry out an operation that a journal deferred; one that is refused becomes an event, not a loss of
+    the batch."""
     call = _DEFERRED.get(str(body.get("call")))
     if call is None:
         events.record(

@@ -22,7 +22,8 @@ class Workspaces:
     def create(
         self, name: str, *, labels: Mapping[str, str] | None = None, exist_ok: bool = True
     ) -> Workspace:
-        """The workspace of that name, created if there is none; Conflict if there is one and not ``exist_ok``."""
+        """The workspace of that name, created if there is none; Conflict if there is one and not
+        ``exist_ok``."""
         with self._database.write() as tx:
             added = experiments.add_workspace(tx, name, labels or {}, time.time_ns() // 1000)
             if not added and not exist_ok:

@@ -22,7 +22,8 @@ READ_MANY = "SELECT run, kind, key, text, rest FROM attributes WHERE run IN ({ru
 WRITE = """
 INSERT INTO attributes (run, kind, key, text, rest, number)
 VALUES (:run, :kind, :key, :text, :rest, :number)
-ON CONFLICT (run, kind, key) DO UPDATE SET text = EXCLUDED.text, rest = EXCLUDED.rest, number = EXCLUDED.number"""
+ON CONFLICT (run, kind, key) DO UPDATE SET text = EXCLUDED.text, rest = EXCLUDED.rest, number =
+EXCLUDED.number"""
 
 REMOVE = "DELETE FROM attributes WHERE run = :run AND kind = :kind AND key = :key"
 
@@ -38,7 +39,8 @@ def remove_tags(tx: Transaction, run: int, keys: Iterable[str]) -> None:
 
 
 def add_once(tx: Transaction, run: int, kind: str, values: Mapping[str, str]) -> None:
-    """Add properties or params: a key that exists with another value is refused, and the whole call with it."""
+    """Add properties or params: a key that exists with another value is refused, and the whole call with
+    it."""
     new = checked(kind, values)
     known = {
         row["key"]: whole(row["text"], row["rest"]) for row in tx.execute(READ, {"run": run, "kind": kind})
@@ -47,7 +49,8 @@ def add_once(tx: Transaction, run: int, kind: str, values: Mapping[str, str]) ->
         if key in known and known[key] != value:
             raise Conflict(
                 f"The {_NOUNS[kind]} {key!r} is {known[key]!r} already and cannot become {value!r}: "
-                f"{_NOUNS[kind]} values are permanent. Nothing of this call was kept; use another key, or a tag."
+                f"{_NOUNS[kind]} values are permanent. Nothing of this call was kept; use another key, or a "
+                f"tag."
             )
     _write(tx, run, kind, {key: value for key, value in new.items() if key not in known})
 

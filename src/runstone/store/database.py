@@ -1,4 +1,5 @@
-"""A database as the store uses it: transactions that run named SQL, the same text on SQLite and PostgreSQL."""
+"""A database as the store uses it: transactions that run named SQL, the same text on SQLite and
+PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ Row = Mapping[str, Any]
 
 
 class Transaction(ABC):
-    """An open transaction. Values are bound by name; ``{tokens}`` stand for what the two databases spell differently."""
+    """An open transaction. Values are bound by name; ``{tokens}`` stand for what the two databases spell
+    differently."""
 
     dialect: str
 
@@ -41,11 +43,13 @@ class Database(ABC):
 
     @abstractmethod
     def write(self) -> AbstractContextManager[Transaction]:
-        """A transaction that commits at the end of the block, or not at all. Waits at most 30 s for its turn."""
+        """A transaction that commits at the end of the block, or not at all. Waits at most 30 s for its
+        turn."""
 
     @abstractmethod
     def read(self, *, budget: float | None = None) -> AbstractContextManager[Transaction]:
-        """One consistent view for reading; a statement that takes more than ``budget`` seconds ends in ``Busy``."""
+        """One consistent view for reading; a statement that takes more than ``budget`` seconds ends in
+        ``Busy``."""
 
     @abstractmethod
     def persist(self) -> bool:

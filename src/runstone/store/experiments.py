@@ -39,8 +39,8 @@ ALL_EXPERIMENTS = """
 SELECT * FROM experiments
  WHERE workspace = :workspace
    AND deleted IS NULL
-   AND (:view = 'all' OR (:view = 'active' AND archived IS NULL) OR (:view = 'archived' AND archived IS NOT NULL))
-   AND (:any_name = 1 OR name = :name)
+   AND (:view = 'all' OR (:view = 'active' AND archived IS NULL) OR (:view = 'archived' AND archived IS NOT
+   NULL)) AND (:any_name = 1 OR name = :name)
  ORDER BY created, id"""
 
 TAGS_OF_EXPERIMENT = "SELECT key, value FROM experiment_tags WHERE experiment = :id ORDER BY key"
@@ -141,7 +141,8 @@ def archive(tx: Transaction, id: str, now: int) -> None:
 
 
 def reactivate(tx: Transaction, id: str, new_name: str | None) -> None:
-    """Bring an archived experiment back, under its own name or another; Conflict when an active one has it."""
+    """Bring an archived experiment back, under its own name or another; Conflict when an active one has
+    it."""
     row = _row(tx, id)
     name = names.experiment_name(new_name or row["name"])
     other = tx.one(ACTIVE_EXPERIMENT, {"workspace": row["workspace"], "name": name})

@@ -20,7 +20,7 @@ SELECT r.*
  WHERE w.name = :workspace
    AND r.id = :id"""
 
-LOCK = "SELECT n FROM runs WHERE n = :run {for_update}"
+LOCK = "SELECT * FROM runs WHERE n = :run {for_update}"
 
 LOAD = """
 SELECT r.*, e.name AS experiment_name, p.id AS parent_id, t.id AS root_id
@@ -39,9 +39,11 @@ TAKE_NUMBER = "UPDATE experiments SET runs = runs + :count WHERE id = :id RETURN
 EXISTS = "SELECT 1 AS found FROM runs WHERE workspace = :workspace AND id = :id"
 
 ADD = """
-INSERT INTO runs (workspace, experiment, id, number, parent, root, depth, status, type, target, name, display_name,
+INSERT INTO runs (workspace, experiment, id, number, parent, root, depth, status, type, target, name,
+display_name,
                   description, submitter, created, started, process, heartbeat)
-VALUES (:workspace, :experiment, :id, :number, :parent, :root, :depth, :status, :type, :target, :name, :display_name,
+VALUES (:workspace, :experiment, :id, :number, :parent, :root, :depth, :status, :type, :target, :name,
+:display_name,
         :description, :submitter, :created, :started, :process, :created)
 RETURNING n"""
 
@@ -51,7 +53,8 @@ COUNT_CHILDREN = "UPDATE runs SET children = children + :count WHERE n = :parent
 
 MOVE = """
 UPDATE runs
-   SET status = :status, started = :started, ended = :ended, duration = :duration, error = :error, process = :process
+   SET status = :status, started = :started, ended = :ended, duration = :duration, error = :error, process =
+   :process
  WHERE n = :run"""
 
 BEAT = "UPDATE runs SET heartbeat = :now WHERE n = :run"
@@ -126,7 +129,7 @@ def create(tx: Transaction, new: Iterable[NewRun], workspace: str, now: int) -> 
 
 def move(
     tx: Transaction,
-    ref: str,
+    run: int,
     status: Status,
     now: int,
     *,
@@ -135,11 +138,11 @@ def move(
 ) -> bool:
     """Move a run to another state and record the event; False when it is there already.
 
-    Conflict when the states forbid it: the first terminal state wins, but for a provisional one (see ``may_move``).
+    Conflict when the states forbid it: the first terminal state wins, but for a provisional one (see
+    ``may_move``).
     """
-    n = find(tx, ref)["n"]
-    tx.execute(LOCK, {"run": n})
-    row = find(tx, ref)
+    row = tx.one(LOCK, {"run": run})
+    assert row is not None
     old = Status(row["status"])
     known = json.loads(row["error"]) if row["error"] else None
     provisional = old is Status.FAILED and (known or {}).get("reason") == "infrastructure"
@@ -153,7 +156,7 @@ def move(
         known = None
     values = _moved(row, status, now, error or known, process)
     tx.execute(MOVE, values)
-    events.record(tx, n, "RunStatusChanged", _event(old, status, error), now)
+    events.record(tx, run, "RunStatusChanged", _event(old, status, error), now)
     return True
 
 
@@ -187,7 +190,8 @@ def add_quality(tx: Transaction, run: int, counts: Mapping[str, int]) -> None:
 
 
 def unfinished(tx: Transaction) -> list[tuple[str, Status, Process, int]]:
-    """Runs that a process was running when last heard of: reference, status, process, time of the last beat."""
+    """Runs that a process was running when last heard of: reference, status, process, time of the last
+    beat."""
     return [
         (
             reference(row["workspace"], row["id"]),

@@ -1,4 +1,5 @@
-"""The text by which a run is found: kept beside the run, indexed by trigrams, and by pairs of CJK characters."""
+"""The text by which a run is found: kept beside the run, indexed by trigrams, and by pairs of CJK
+characters."""
 
 from __future__ import annotations
 

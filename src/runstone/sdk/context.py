@@ -1,0 +1,58 @@
+"""The run of this script: the submitted one by the environment, else one of its own in the embedded
+workspace."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+from runstone.model.errors import RunEnvironmentException
+from runstone.sdk import places, starting
+from runstone.service.connect import settings
+
+if TYPE_CHECKING:
+    from runstone.sdk.run import Run
+
+NOT_SUBMITTED = (
+    "Could not load a submitted run, if outside of an execution context, use experiment.start_logging to "
+    "initialize an azureml.core.Run."
+)
+
+_current: dict[str, Run] = {}
+
+
+def current(allow_offline: bool, *, verbose: bool) -> Run:
+    """The run of this script, the same one at every call."""
+    run_id = settings().run_id
+    if run_id is None and not allow_offline:
+        raise RunEnvironmentException(NOT_SUBMITTED)
+    if "run" not in _current:
+        _current["run"] = _submitted(run_id) if run_id else _offline(verbose)
+    return _current["run"]
+
+
+def _submitted(run_id: str) -> Run:
+    from runstone.sdk.submitted import _SubmittedRun  # a kind of run, and a run asks for its context
+    from runstone.sdk.workspace import Workspace
+
+    workspace = Workspace.from_config()
+    record = workspace._service.runs.get(workspace._reference(run_id))
+    return _SubmittedRun._of_workspace(workspace, record)
+
+
+def _offline(verbose: bool) -> Run:
+    from runstone.sdk.experiment import Experiment  # a run asks for its context
+    from runstone.sdk.submitted import _OfflineRun, _VerboseOfflineRun
+    from runstone.sdk.workspace import Workspace, _here
+
+    workspace = Workspace.from_config()
+    experiment = Experiment(workspace, places.locate(_here(), settings()).experiment)
+    kind = _VerboseOfflineRun if verbose else _OfflineRun
+    run = starting.start_run(experiment, run_id=f"OfflineRun_{uuid.uuid4()}", kind=kind)
+    print(
+        f"Runstone: this script was not submitted; it logs to the run {run.id} of the experiment "
+        f"{experiment.name!r} in {workspace.location}",
+        file=sys.stderr,
+    )
+    return run

@@ -1,0 +1,83 @@
+"""From the original's arguments (type, tags, properties, status) to the one filter language, and pages of
+runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from runstone.model.errors import UserErrorException
+
+if TYPE_CHECKING:
+    from runstone.sdk.run import Run
+    from runstone.sdk.workspace import Workspace
+
+PAGE = 500
+
+_log = logging.getLogger("runstone")
+
+
+def runs(workspace: Workspace, clauses: Iterable[str], order_by: str = "") -> Iterator[Run]:
+    """The runs that satisfy every clause, page by page."""
+    text = " and ".join(clause for clause in clauses if clause)
+    cursor: str | None = None
+    while True:
+        page = workspace.search_runs(text, order_by, limit=PAGE, cursor=cursor)
+        yield from page
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def equals(field: str, value: str | None) -> str:
+    """``field = 'value'``; nothing when there is no value."""
+    return "" if value is None else f"{field} = {quoted(value)}"
+
+
+def typed(type: str | None) -> str:
+    """Runs of a type: the run's own, or the property by which the original marks it."""
+    if type is None:
+        return ""
+    return f"(type = {quoted(type)} or properties.`azureml.runsource` = {quoted(type)})"
+
+
+def having(group: str, wanted: str | Mapping[str, Any] | None) -> list[str]:
+    """Clauses for tags or properties: a key that must be there, or keys with their values."""
+    if wanted is None:
+        return []
+    if isinstance(wanted, str):
+        return [f"has {group}.{named(wanted)}"]
+    return [
+        f"has {group}.{named(key)}" if value is None else f"{group}.{named(key)} = {quoted(str(value))}"
+        for key, value in wanted.items()
+    ]
+
+
+def quoted(value: str) -> str:
+    """The value as a literal of the filter language."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def named(name: str) -> str:
+    """The name as the filter language takes any text."""
+    return f'"{name.replace(chr(34), chr(34) * 2)}"' if "`" in name else f"`{name}`"
+
+
+def texts(values: Mapping[str, Any], noun: str) -> dict[str, str | None]:
+    """Keys and values as text; anything else is converted, with the original's warning."""
+    if not isinstance(values, Mapping):
+        raise UserErrorException(
+            f"{noun} values are given as a dict, like {{'quality': 'good'}}; got {values!r}."
+        )
+    converted: dict[str, str | None] = {}
+    for key, value in values.items():
+        if value is not None and not isinstance(value, str):
+            _log.warning("Converting non-string %s to string: (%s: %s)", noun, key, value)
+        converted[str(key)] = None if value is None else str(value)
+    return converted
+
+
+def keys(wanted: Iterable[str] | str) -> list[str]:
+    """Keys as a list; a single one may be given as it is."""
+    return [wanted] if isinstance(wanted, str) else [str(key) for key in wanted]

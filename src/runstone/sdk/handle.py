@@ -1,0 +1,89 @@
+"""What every part of a run stands on: its record, its operations, its journal."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from runstone.journal.writer import Writer
+from runstone.model import runs as model
+from runstone.model.errors import ServiceException
+from runstone.store.runs import reference
+
+if TYPE_CHECKING:
+    from runstone.sdk.experiment import Experiment
+    from runstone.service.connect import Service
+
+_log = logging.getLogger("runstone")
+
+
+class Handle:
+    """A run's place in a history. The record is what was last fetched; operations bring it up to date."""
+
+    def __init__(self, experiment: Experiment, record: model.Run) -> None:
+        self._experiment = experiment
+        self._record = record
+        self._outputs: str | None = None
+        self._ref = reference(experiment.workspace.name, record.id)
+
+    @property
+    def id(self) -> str:
+        """The run's id, unique in its workspace."""
+        return self._record.id
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of the run."""
+        return self._experiment
+
+    @property
+    def _service(self) -> Service:
+        return self._experiment.workspace._service
+
+    @functools.cached_property
+    def _journal(self) -> Writer:
+        # made at the first log(): most handles on runs only read
+        return self._service.shipper.writer(self._ref)
+
+    def _refresh(self) -> model.Run:
+        self._record = self._service.runs.get(self._ref)
+        return self._record
+
+    def _operate(self, call: str, arguments: Mapping[str, Any]) -> None:
+        """Carry out an operation now; when the history cannot answer, leave it in the journal, and warn
+        once."""
+        try:
+            self._record = getattr(self._service.runs, call)(self._ref, **arguments)
+        except ServiceException as error:
+            if error.status < 500 or self._service.settings.strict:
+                raise
+            self._journal.record({"kind": "operation", "call": f"runs.{call}", "arguments": dict(arguments)})
+            warn(
+                f"{error.message} The call {call}({arguments}) of run {self.id} is kept and carried out "
+                f"later."
+            )
+
+    def _flushed(self, timeout: float | None) -> bool:
+        """Ship what this handle has logged; whether all of it has arrived."""
+        if "_journal" not in self.__dict__:
+            return True
+        return self._service.shipper.drain(self._journal, timeout=timeout)
+
+
+def warn(message: str) -> None:
+    """Say something to the person who runs the script, without ever stopping the script."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning:
+        # warnings were made errors by the script: say it by another way
+        _log.warning(message)
+
+
+def told(error: BaseException) -> str:
+    """An exception with its traceback, as text, the end of it when it is very long."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return text if len(text) <= 12_000 else "...\n" + text[-12_000:]

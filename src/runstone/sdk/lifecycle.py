@@ -1,0 +1,158 @@
+"""A run's life: started, ended in one way or another, waited for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from runstone.model import names
+from runstone.model import runs as model
+from runstone.model.errors import ActivityFailedException, Conflict
+from runstone.sdk import details, tracking
+from runstone.sdk.handle import Handle, told, warn
+from runstone.sdk.output import Tee
+
+TROUBLESHOOTING = "https://aka.ms/azureml-run-troubleshooting"
+FLUSH_SECONDS = 300.0
+
+Me = TypeVar("Me", bound="Lifecycle")
+
+
+class Lifecycle(Handle):
+    """The part of a run that begins and ends it."""
+
+    _tee: Tee | None = None
+
+    @property
+    def status(self) -> str:
+        """The status as last fetched; ``get_status`` asks again."""
+        return str(self._record.status)
+
+    def get_status(self) -> str:
+        """The status, fetched now, until it is a final one."""
+        if not self._record.status.terminal or self._record.provisional:
+            self._refresh()
+        return self.status
+
+    def start(self) -> None:
+        """Say that the run is Running, in this process."""
+        tracking.start(self)
+
+    def complete(self, _set_status: bool = True) -> None:
+        """Deliver what was logged, upload ``outputs``, and end the run as Completed.
+
+        A run that has ended stays as it is, with a warning (a second ``complete()`` is silent).
+        """
+        tracking.deliver(self)
+        if _set_status:
+            self._end(model.Status.COMPLETED, None)
+
+    def fail(
+        self, error_details: Any = None, error_code: str | None = None, _set_status: bool = True
+    ) -> None:
+        """End the run as Failed.
+
+        Args:
+            error_details: what went wrong: a text to 16 KiB of characters, or an exception, whose traceback
+            is kept.
+            error_code: a code of your own; ``UserError`` by default.
+
+        Raises:
+            UserErrorException: the text is over the limit.
+        """
+        error = _error(error_details, error_code)
+        tracking.deliver(self)
+        if _set_status:
+            self._end(model.Status.FAILED, error)
+
+    def cancel(self) -> None:
+        """End the run as Canceled."""
+        self._flushed(tracking.DELIVERY_SECONDS)
+        self._end(
+            model.Status.CANCELED, {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
+        )
+
+    def flush(self, timeout_seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until everything logged so far is in the history.
+
+        Raises:
+            TimeoutError: it was not within ``timeout_seconds``; nothing is lost, it is delivered later.
+        """
+        if not self._flushed(timeout_seconds):
+            raise TimeoutError(
+                f"Not everything arrived within {timeout_seconds} s; it is kept, and delivered later."
+            )
+
+    def wait_for_completion(
+        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
+    ) -> dict[str, Any]:
+        """Wait until the run has ended; its details.
+
+        Args:
+            show_output: print the run's logs, and a summary at the end.
+            raise_on_error: raise when the run has failed (a canceled run never raises).
+
+        Raises:
+            ActivityFailedException: the run has failed.
+        """
+        pause = 0.05
+        while not model.Status(self.get_status()).terminal:
+            time.sleep(pause)
+            pause = min(2.0, pause * 1.5)
+        if show_output:
+            details.print_output(self, raise_on_error)
+        if raise_on_error and self._record.status is model.Status.FAILED:
+            raise ActivityFailedException(json.dumps(details.error_document(self._record), indent=4))
+        return self.get_details()
+
+    def get_detailed_status(self) -> dict[str, Any]:
+        """``{'status': ..., 'details': ...}``: the status, and the error's message if there is one."""
+        status = self.get_status()
+        return {"status": status, "details": (self._record.error or {}).get("message")}
+
+    def __enter__(self: Me) -> Me:
+        self._tee = Tee(self._service.root, self._ref)
+        self._tee.begin()
+        return self
+
+    def __exit__(
+        self,
+        exit_type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._tee is not None:
+            self._tee.end(self)
+        if value is None:
+            self.complete()
+        elif isinstance(value, KeyboardInterrupt):
+            self.cancel()
+        elif isinstance(value, SystemExit) and not value.code:
+            self.complete()
+        else:
+            self.fail(value)
+
+    def _end(self, status: model.Status, error: Mapping[str, Any] | None) -> None:
+        try:
+            self._operate("move", {"status": status, "error": error})
+        except Conflict:
+            self._refresh()
+            if self._record.status is not status:
+                warn(
+                    f"The run {self.id} is {self.status} already; it stays so, and does not become {status}."
+                )
+        tracking.forget(self)
+
+
+def _error(given: Any, code: str | None) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code or "UserError", "reason": "code"}
+    if isinstance(given, BaseException):
+        error["message"] = f"User program failed with {type(given).__name__}: {given}"[: names.ERROR_MESSAGE]
+        error["traceback"] = told(given)
+        error["detailsUri"] = TROUBLESHOOTING
+    elif given is not None:
+        error["message"] = names.clean(str(given), "error message", names.ERROR_MESSAGE)
+    return error

@@ -1,0 +1,93 @@
+"""The result of a search: runs, and the same as a data frame."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from runstone.model import runs as model
+from runstone.model.errors import UserErrorException
+
+if TYPE_CHECKING:
+    from runstone.sdk.run import Run
+    from runstone.sdk.workspace import Workspace
+
+
+class RunList(list["Run"]):
+    """Runs in the order that was asked for.
+
+    ``cursor`` leads to the next page (None at the end); ``warnings`` says what the asker should know, such
+    as a metric that no run has.
+    """
+
+    def __init__(self, workspace: Workspace, page: model.Page) -> None:
+        from runstone.sdk.experiment import _reopen  # runs and experiments are found by workspaces
+        from runstone.sdk.run import Run
+
+        ids = {record.experiment_id for record in page.runs}
+        experiments = {id: _reopen(workspace, id) for id in ids}
+        super().__init__(Run._of(experiments[record.experiment_id], record) for record in page.runs)
+        self.cursor = page.cursor
+        self.warnings = page.warnings
+
+    def to_columns(self) -> dict[str, list[Any]]:
+        """One list for each column: the attributes, then ``params.*``, ``tags.*``, ``metrics.*`` (last
+        values).
+
+        A run without a param, tag or metric has None there. Times are ISO 8601 texts (UTC), ``duration``
+        seconds.
+        """
+        rows = [_row(run) for run in self]
+        columns = {name: None for row in rows for name in row}
+        ordered = [name for name in columns if "." not in name] + sorted(
+            name for name in columns if "." in name
+        )
+        return {name: [row.get(name) for row in rows] for name in ordered}
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame``, a row for each run."""
+        return _module("pandas").DataFrame(self.to_columns())
+
+    def to_polars(self) -> Any:
+        """A ``polars.DataFrame``, a row for each run."""
+        return _module("polars").DataFrame(self.to_columns(), strict=False)
+
+    def to_arrow(self) -> Any:
+        """A ``pyarrow.Table``, a row for each run."""
+        return _module("pyarrow").table(self.to_columns())
+
+
+def _row(run: Run) -> dict[str, Any]:
+    record = run._record
+    metrics = run._service.metrics.latest(run._ref)
+    return {
+        "run_id": record.id,
+        "run_number": record.number,
+        "experiment": record.experiment,
+        "display_name": record.shown_name,
+        "status": str(record.status),
+        "created": model.iso(record.created),
+        "started": model.iso(record.started),
+        "ended": model.iso(record.ended),
+        "duration": record.duration,
+        "parent": record.parent,
+        "submitter": record.submitter,
+        **_prefixed("params", record.params),
+        **_prefixed("tags", record.tags),
+        **_prefixed("metrics", {name: latest.last for name, latest in metrics.items() if latest.points}),
+    }
+
+
+def _prefixed(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{group}.{key}": value for key, value in values.items()}
+
+
+def _module(name: str) -> Any:
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserErrorException(
+            f"{name} is not installed, and this result was asked for as its table: pip install {name}"
+        ) from error

@@ -1,0 +1,170 @@
+"""Run: one execution of a training script, from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from runstone.model import runs as model
+from runstone.model.errors import UserErrorException
+from runstone.sdk import context, details, display, finding
+from runstone.sdk.annotations import Annotations
+from runstone.sdk.family import Family
+from runstone.sdk.files import Files
+from runstone.sdk.lifecycle import Lifecycle
+from runstone.sdk.recording import Recording
+
+if TYPE_CHECKING:
+    from runstone.sdk.experiment import Experiment
+    from runstone.sdk.workspace import Workspace
+
+
+class Run(Recording, Annotations, Files, Family, Lifecycle):
+    """A run of an experiment: what it logged, its tags, files and children, and how it ended.
+
+    Args:
+        experiment: the experiment of the run.
+        run_id: the id of a run that exists.
+
+    Raises:
+        UserErrorException: there is no such run, or it was deleted.
+    """
+
+    _factories: ClassVar[dict[str, Callable[..., Run]]] = {}
+
+    def __init__(self, experiment: Experiment, run_id: str, outputs: str | None = None, **_: Any) -> None:
+        record = experiment.workspace._service.runs.get(experiment.workspace._reference(run_id))
+        super().__init__(experiment, record)
+        self._outputs = outputs
+
+    @classmethod
+    def get_context(
+        cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any
+    ) -> Run:
+        """The run of this script: the submitted one, else one in the embedded workspace, which says so once.
+
+        Args:
+            allow_offline: False refuses to make a run for a script that was not submitted.
+            **kwargs: ``verbose=True`` prints what is logged, as the original's offline run did.
+
+        Raises:
+            RunEnvironmentException: the script was not submitted, and ``allow_offline`` is False.
+        """
+        return context.current(allow_offline, verbose=bool(kwargs.get("verbose")))
+
+    @classmethod
+    def get_submitted_run(cls, **kwargs: Any) -> Run:
+        """Deprecated by the original: ``get_context(allow_offline=False)``."""
+        print("Run.get_submitted_run() is deprecated, use Run.get_context() instead")
+        return context.current(False, verbose=False)
+
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> Run:
+        """The run of that id, in whichever experiment of the workspace."""
+        return Run._of_workspace(workspace, workspace._service.runs.get(workspace._reference(run_id)))
+
+    @staticmethod
+    def list(
+        experiment: Experiment,
+        type: str | None = None,
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        status: str | None = None,
+        include_children: bool = False,
+        _rehydrate_runs: bool = True,
+    ) -> Iterator[Run]:
+        """The runs of an experiment, newest first, as ``Experiment.get_runs``, and by status."""
+        return experiment.get_runs(
+            type, tags, properties, include_children, filter=finding.equals("status", status)
+        )
+
+    @staticmethod
+    def list_by_compute(
+        compute: Any,
+        type: str | None = None,
+        tags: str | Mapping[str, str] | None = None,
+        properties: str | Mapping[str, str] | None = None,
+        status: str | None = None,
+        *,
+        workspace: Workspace | None = None,
+    ) -> Iterator[Run]:
+        """The runs of a compute target, given by its name or as a target; only Running or Queued for
+        ``status``."""
+        from runstone.sdk.workspace import Workspace  # a workspace finds runs
+
+        if status not in (None, "Running", "Queued"):
+            raise UserErrorException(f"list_by_compute takes the status Running or Queued; got {status!r}.")
+        clauses = [finding.equals("target", getattr(compute, "name", str(compute))), finding.typed(type)]
+        clauses += [*finding.having("tags", tags), *finding.having("properties", properties)]
+        clauses.append(finding.equals("status", status))
+        return finding.runs(workspace or Workspace.from_config(), clauses)
+
+    @staticmethod
+    def add_type_provider(runtype: str, run_factory: Callable[..., Run]) -> None:
+        """Have runs of a type made by ``run_factory(experiment, record)``."""
+        Run._factories[runtype] = run_factory
+
+    @property
+    def number(self) -> int:
+        """The order of the run in its experiment, from 1."""
+        return self._record.number
+
+    @property
+    def name(self) -> str | None:
+        """The original's deprecated name; see ``display_name``."""
+        return self._record.name
+
+    @property
+    def type(self) -> str | None:
+        """``azureml.scriptrun`` for a submitted script; None for interactive and child runs."""
+        return self._record.type
+
+    def get_details(self) -> dict[str, Any]:
+        """What is known of the run, under the original's keys; log files as addresses."""
+        self._refresh()
+        return details.details(self, {name: details.address(self, name) for name in self._log_names()})
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """As ``get_details``, with the content of the log files."""
+        self._refresh()
+        return details.details(self, {name: self._log_text(name) for name in self._log_names()})
+
+    @property
+    def portal_url(self) -> str:
+        """The address of the run."""
+        return self.get_portal_url()
+
+    def get_portal_url(self) -> str:
+        """The address of the run: ``runstone://<workspace>/runs/<id>``."""
+        return f"runstone://{self._experiment.workspace.name}/runs/{self.id}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and (self._ref, self._service) == (other._ref, other._service)
+
+    def __hash__(self) -> int:
+        return hash(self._ref)
+
+    def __repr__(self) -> str:
+        fields = {"Experiment": self.experiment.name, "Id": self.id, "Type": self.type, "Status": self.status}
+        return "Run(" + ",\n".join(f"{name}: {value}" for name, value in fields.items()) + ")"
+
+    def _repr_html_(self) -> str:
+        return display.run_html(details.card(self), details.sparklines(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Run.get, (self._experiment.workspace, self.id)
+
+    @classmethod
+    def _of(cls, experiment: Experiment, record: model.Run) -> Run:
+        factory = Run._factories.get(record.type or "")
+        if factory is not None:
+            return factory(experiment, record)
+        run = cls.__new__(cls)
+        super(Run, run).__init__(experiment, record)
+        return run
+
+    @classmethod
+    def _of_workspace(cls, workspace: Workspace, record: model.Run) -> Run:
+        from runstone.sdk.experiment import _reopen  # an experiment starts runs
+
+        return cls._of(_reopen(workspace, record.experiment_id), record)

@@ -1,0 +1,212 @@
+"""The runs that this process is running: their heartbeat, and how they end when nobody ends them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from runstone.journal.identity import here
+from runstone.model.errors import RunstoneError
+from runstone.model.runs import Status
+from runstone.sdk import folders
+from runstone.sdk.handle import warn
+
+if TYPE_CHECKING:
+    from runstone.sdk.family import Family
+    from runstone.sdk.lifecycle import Lifecycle
+
+BEAT_SECONDS = 10.0
+# How long the end of a process waits for what it logged to arrive; the rest is delivered by the next
+# Runstone.
+DELIVERY_SECONDS = 10.0
+
+_tracked: dict[str, Any] = {}
+_sides: dict[str, list[Callable[[], None]]] = {}
+_state: dict[str, Any] = {}
+
+
+def track(run: Family) -> None:
+    """From now on this process answers for the run."""
+    _tracked[run._ref] = run
+    if not _state:
+        _install()
+
+
+def start(run: Lifecycle) -> None:
+    """The run begins in this process."""
+    run._operate("move", {"status": Status.RUNNING, "process": here()})
+    track(run)  # type: ignore[arg-type]
+
+
+def beside(run: Family, stop: Callable[[], None]) -> None:
+    """Call ``stop`` when the run ends: something goes on beside it."""
+    _sides.setdefault(run._ref, []).append(stop)
+
+
+def deliver(run: Lifecycle) -> None:
+    """What the run has logged, and the files in its output directory, into the history."""
+    for stop in _sides.pop(run._ref, ()):
+        stop()
+    if not run._flushed(DELIVERY_SECONDS):
+        warn(f"Not everything that run {run.id} logged has arrived yet; it is kept, and delivered later.")
+    _upload_outputs(run)
+
+
+def forget(run: Lifecycle) -> None:
+    """The run has ended; this process answers for it no longer."""
+    for stop in _sides.pop(run._ref, ()):
+        stop()
+    _tracked.pop(run._ref, None)
+
+
+def note_exception(error: BaseException) -> None:
+    """The script ends by this exception."""
+    _state["error"] = error
+
+
+def note_exit(code: object) -> None:
+    """The script ends by ``sys.exit(code)``."""
+    _state["exit"] = code
+
+
+def end_all() -> None:
+    """End every run that is still tracked, the youngest first, as the script itself ended."""
+    error, code = _state.pop("error", None), _state.pop("exit", None)
+    for run in reversed(list(_tracked.values())):
+        try:
+            _end(run, error, code)
+        except (RunstoneError, OSError) as trouble:
+            print(
+                f"Runstone: the run {run.id} could not be ended ({trouble}); its data are kept.",
+                file=sys.stderr,
+            )
+        except KeyboardInterrupt:
+            # a second Ctrl-C: leave at once, the next Runstone finds out what is left
+            return
+
+
+def _end(run: Any, error: BaseException | None, code: object) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        run.cancel()
+    elif error is not None:
+        run.fail(error)
+    elif code not in (None, 0, False):
+        deliver(run)
+        number = code if isinstance(code, int) else 1
+        message = f"The script ended with the exit code {number}." if isinstance(code, int) else str(code)
+        run._end(
+            Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number}
+        )
+    else:
+        run.complete()
+
+
+def _upload_outputs(run: Any) -> None:
+    if not run._outputs or not Path(run._outputs).is_dir():
+        return
+    try:
+        prefix = Path(run._outputs).name
+        known = {artifact.name: artifact for artifact in run._service.artifacts.list(run._ref)}
+        for relative, path in folders.walk_folder(Path(run._outputs)):
+            name = f"{prefix}/{relative}"
+            if name not in known or known[name].size != path.stat().st_size:
+                run.upload_file(name, path)
+    except (RunstoneError, OSError) as error:
+        warn(f"The output directory {run._outputs!r} of run {run.id} was not uploaded whole: {error}")
+
+
+def _install() -> None:
+    _state["installed"] = True
+    atexit.register(end_all)
+    _hook_exceptions()
+    _hook_exit()
+    _hook_termination()
+    _beat_always()
+
+
+def _hook_exceptions() -> None:
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        note_exception(error)
+        before(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+def _hook_exit() -> None:
+    # SystemExit passes no hook: the code that a script gives to sys.exit() is known nowhere else
+    before = sys.exit
+
+    def leave(status: Any = None, /) -> Any:
+        note_exit(status)
+        before(status)
+
+    sys.exit = leave
+
+
+def _hook_termination() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+    owner = os.getpid()
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            for run in reversed(list(_tracked.values())):
+                _end_by_signal(run, number)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, terminated)
+
+
+def _end_by_signal(run: Any, number: int) -> None:
+    name = signal.Signals(number).name
+    error = {
+        "code": "Signal",
+        "message": f"The process was ended by {name}.",
+        "reason": "code",
+        "signal": number,
+    }
+    try:
+        run._flushed(DELIVERY_SECONDS)
+        run._end(Status.FAILED, error)
+    except (RunstoneError, OSError) as trouble:
+        print(
+            f"Runstone: the run {run.id} could not be ended ({trouble}); its data are kept.", file=sys.stderr
+        )
+
+
+def _beat_always() -> None:
+    threading.Thread(target=_beat, name="runstone-beat", daemon=True).start()
+
+
+def _beat() -> None:
+    while True:
+        time.sleep(BEAT_SECONDS)
+        for run in list(_tracked.values()):
+            try:
+                run._service.runs.beat(run._ref)
+            except RunstoneError:
+                # the next beat comes in ten seconds; the process itself can still be seen
+                continue
+
+
+def _forked() -> None:
+    # the child does not answer for its parent's runs: its exit must not end them
+    _tracked.clear()
+    _sides.clear()
+    _state.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,142 @@
+"""The door: from a path to a history's operations, and what the environment says about both."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runstone.journal.shipper import Shipper
+from runstone.model.errors import Invalid
+from runstone.service.artifacts import Artifacts
+from runstone.service.experiments import Experiments
+from runstone.service.metrics import Metrics
+from runstone.service.recovery import Recovery
+from runstone.service.runs import Runs
+from runstone.service.workspaces import Workspaces
+from runstone.store.blobs import Directory
+from runstone.store.database import open_database
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says: the only place that reads it, but for the supervisor."""
+
+    home: Path
+    history: str | None = None
+    workspace: str | None = None
+    run_id: str | None = None
+    experiment: str | None = None
+    capture: str | None = None
+    strict: bool = False
+    force_network: bool = False
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Settings:
+        """The settings of an environment, the original's ``AZUREML_*`` names understood."""
+        return cls(
+            home=Path(environ.get("RUNSTONE_HOME") or _data_directory(environ)),
+            history=environ.get("RUNSTONE_HISTORY") or None,
+            workspace=environ.get("RUNSTONE_WORKSPACE") or environ.get("AZUREML_ARM_WORKSPACE_NAME") or None,
+            run_id=environ.get("RUNSTONE_RUN_ID") or environ.get("AZUREML_RUN_ID") or None,
+            experiment=environ.get("RUNSTONE_EXPERIMENT") or environ.get("AZUREML_ARM_PROJECT_NAME") or None,
+            capture=environ.get("RUNSTONE_CAPTURE"),
+            strict=environ.get("RUNSTONE_STRICT", "") not in ("", "0"),
+            force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),
+        )
+
+
+class Service:
+    """An embedded history: a directory with a database, journals and blobs, and the operations on it."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.settings = settings
+        _make(root)
+        self.database = open_database(root / "history.db", force_network=settings.force_network)
+        self.shipper = Shipper(self, root / "journal")
+        self.recovery = Recovery(self.database, self.shipper, root)
+        self.workspaces = Workspaces(self.database)
+        self.experiments = Experiments(self.database)
+        self.runs = Runs(self.database, self.recovery.settle, self.recovery.refresh)
+        self.metrics = Metrics(self.database, self.recovery.settle)
+        self.artifacts = Artifacts(self.database, Directory(root / "blobs"), self.recovery.settle)
+
+    def persist(self) -> bool:
+        """Whether everything acknowledged so far now survives a loss of power."""
+        return self.database.persist()
+
+
+_services: dict[str, Service] = {}
+_lock = threading.Lock()
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process, as it is now."""
+    return dict(os.environ)
+
+
+def settings() -> Settings:
+    """What the environment of this process says now."""
+    return Settings.of(os.environ)
+
+
+def connect(address: str | Path, given: Settings | None = None) -> Service:
+    """The history at a path, opened once a process; it is made if there is none."""
+    if str(address).startswith(("http://", "https://")):
+        raise Invalid(
+            f"{address} is a server's address, and this version knows embedded histories; give a directory."
+        )
+    root = Path(address).expanduser().resolve()
+    with _lock:
+        if str(root) not in _services:
+            _services[str(root)] = Service(root, given or settings())
+        return _services[str(root)]
+
+
+def disconnect(address: str | Path) -> None:
+    """Close a history that this process opened; a later ``connect`` opens it anew."""
+    with _lock:
+        service = _services.pop(str(Path(address).expanduser().resolve()), None)
+    if service is not None:
+        service.shipper.close()
+        service.database.close()
+
+
+def _forked() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _make(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            f"The history {root} cannot be made ({error.strerror}); set RUNSTONE_HOME or RUNSTONE_HISTORY "
+            f"to a directory that you may write to."
+        ) from error
+
+
+def _data_directory(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "darwin":
+        return _home(environ) / "Library" / "Application Support" / "runstone"
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or _home(environ)) / "runstone"
+    return Path(environ.get("XDG_DATA_HOME") or _home(environ) / ".local" / "share") / "runstone"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError:
+        # no HOME and no entry in passwd: a container with a bare uid
+        return Path.cwd()

@@ -1,0 +1,121 @@
+"""Putting a history in order before it is read: what journals hold is taken in, and the dead are told from
+the living."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runstone.journal.identity import alive
+from runstone.model.errors import Conflict, RunstoneError
+from runstone.model.runs import Process, Status
+from runstone.store import runs
+from runstone.store.database import Database
+
+if TYPE_CHECKING:
+    from runstone.journal.shipper import Shipper
+
+LOOK_SECONDS = 1.0
+SILENT_SECONDS = 30.0
+LOST_SECONDS = 300.0
+# Runs, or batches, from which on another process seals them: a reader may seal fewer by the way.
+MANY = 200
+
+WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT 201) AS some"
+
+
+class Recovery:
+    """What is done before a read, and after a run's end. Any process may do it, at any time, twice."""
+
+    def __init__(self, database: Database, shipper: Shipper, root: Path) -> None:
+        self._database = database
+        self._shipper = shipper
+        self._root = root
+        self._looked = 0.0
+
+    def settle(self) -> None:
+        """Take in every record that a ``log()`` has written, and end the runs whose processes have died."""
+        self._shipper.drain_all()
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for ref, status, reason in self.lost():
+            self._declare(ref, status, reason)
+
+    def refresh(self) -> None:
+        """Settle, and bring up to date what searches look at: the last, least and greatest values of each
+        metric."""
+        self.settle()
+        with self._database.read() as tx:
+            row = tx.one(WAITING)
+        if row is None or not row["batches"]:
+            return
+        # numpy, which a process that only logs does not need
+        from runstone.store import sealing
+
+        sealing.seal_waiting(self._database)
+
+    def lost(self) -> Iterator[tuple[str, Status, str]]:
+        """The runs whose process is gone or silent: the reference, the status that is true, and why."""
+        with self._database.read() as tx:
+            unfinished = runs.unfinished(tx)
+        now = time.time_ns() // 1000
+        for ref, status, process, beat in unfinished:
+            verdict = _verdict(process, (now - beat) / 1e6)
+            if verdict is not None and verdict[0] is not status:
+                yield (ref, *verdict)
+
+    def after_end(self) -> None:
+        """Have another process seal, when a run has ended and much is waiting; at most one does so at a
+        time."""
+        with self._database.read() as tx:
+            row = tx.one(WAITING)
+        if row is None or row["batches"] <= MANY:
+            return
+        subprocess.Popen(
+            [sys.executable, "-m", "runstone.service.housekeeping", str(self._root)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            close_fds=True,
+        )
+
+    def _declare(self, ref: str, status: Status, why: str) -> None:
+        error = None
+        if status is Status.FAILED:
+            error = {"code": "ProcessLost", "message": why, "reason": "infrastructure"}
+        now = time.time_ns() // 1000
+        try:
+            with self._database.write() as tx:
+                runs.move(tx, runs.find(tx, ref)["n"], status, now, error=error)
+        except (Conflict, RunstoneError):
+            # it ended by itself between the look and the word, or somebody else was quicker
+            return
+
+
+def spool_of(root: Path, ref: str) -> Path:
+    """Where a run's files are kept while they grow; the reference is data and never a path."""
+    return root / "spool" / hashlib.sha256(ref.encode()).hexdigest()[:32]
+
+
+def _verdict(process: Process, silence: float) -> tuple[Status, str] | None:
+    living = alive(process)
+    if living is True:
+        return None
+    who = f"The process {process.pid} on {process.host}"
+    if living is False:
+        return (
+            Status.FAILED,
+            f"{who} ended without a word: it was killed, it crashed, or the machine was restarted.",
+        )
+    if silence > LOST_SECONDS:
+        return Status.FAILED, f"{who} has not been heard of for {silence:.0f} s."
+    if silence > SILENT_SECONDS:
+        return Status.NOT_RESPONDING, f"{who} has not been heard of for {silence:.0f} s."
+    return None

@@ -1,0 +1,61 @@
+"""A claim on a directory: one process at a time may do a certain work there, and a dead one's claim is
+void."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+
+from runstone.journal.identity import alive, here
+from runstone.model.errors import Conflict
+from runstone.model.runs import Process
+
+try:
+    import fcntl
+except ImportError:  # Windows: the identity in the file has to do
+    fcntl = None  # type: ignore[assignment]
+
+
+class Claim:
+    """Hold ``directory/<work>.lock``; Conflict, naming the holder, while another living process has it."""
+
+    def __init__(self, directory: Path, work: str) -> None:
+        self._path = directory / f"{work}.lock"
+        self._file = -1
+
+    def __enter__(self) -> Claim:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        holder = self._holder()
+        if not self._lock() or (fcntl is None and holder is not None and alive(holder)):
+            os.close(self._file)
+            who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+            raise Conflict(f"{self._path} is held by {who}; wait for it, or end it.")
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(asdict(here())).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # the file stays: removing it would let two processes hold two files of one name
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+    def _lock(self) -> bool:
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _holder(self) -> Process | None:
+        try:
+            return Process(**json.loads(os.pread(self._file, 4096, 0)))
+        except (ValueError, TypeError):
+            return None
