@@ -58,7 +58,7 @@ def run_id(value: str) -> str:
     """A run id given by a caller: 1 to 256 printable characters, no white space, no slash."""
     if not isinstance(value, str) or not value:
         raise Invalid(f"A run id is a text of 1 to {RUN_ID} characters; got {_shown(value)}.")
-    value = clean(value, "run id", RUN_ID, name=True)
+    value = clean(value, "run id", limit=RUN_ID, name=True)
     if re.search(r"[\s/\\]", value):
         raise Invalid(f"A run id holds no white space and no slash; got {_shown(value)}.")
     return value
@@ -66,7 +66,7 @@ def run_id(value: str) -> str:
 
 def key(value: object, what: str) -> str:
     """A tag, property or parameter key: 1 to 250 characters."""
-    text = clean(str(value), what, KEY, name=True)
+    text = clean(str(value), what, limit=KEY, name=True)
     if not text:
         raise Invalid(f"An empty {what} names nothing; give it 1 to {KEY} characters.")
     return text
@@ -74,13 +74,13 @@ def key(value: object, what: str) -> str:
 
 def metric_name(value: object) -> str:
     """A metric's name: 1 to 1,024 characters, kept as it is, white space at its ends included."""
-    text = clean(str(value), "metric name", METRIC_NAME, name=True)
+    text = clean(str(value), "metric name", limit=METRIC_NAME, name=True)
     if not text:
         raise Invalid(f"An empty metric name names nothing; give it 1 to {METRIC_NAME} characters.")
     return text
 
 
-def clean(text: str, what: str, limit: int, *, name: bool = False) -> str:
+def clean(text: str, what: str, *, limit: int, name: bool = False) -> str:
     """Text as it is stored: NFC, no lone surrogates or control characters, ``limit`` characters at most."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))

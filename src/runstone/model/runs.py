@@ -86,12 +86,16 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Process:
-    """Who is running a run: enough to tell, on its host, whether it still lives."""
+    """A process for ever: no other, now or later, here or elsewhere, has the same.
+
+    ``boot`` names the boot of the host, and the space of process ids within it where there are several;
+    ``start`` is the time at which the process began, in the units of the system.
+    """
 
     host: str
     boot: str
     pid: int
-    start: float
+    start: int
 
 
 @dataclass(frozen=True)

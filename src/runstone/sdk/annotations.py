@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from runstone.model.errors import UserErrorException
+from runstone.model.documents import read_json
+from runstone.model.errors import Invalid, UserErrorException
 from runstone.sdk import finding
 from runstone.sdk.handle import Handle
 
@@ -115,8 +115,8 @@ def _as_mapping(tags: Mapping[str, Any] | str) -> Mapping[str, Any]:
     if not isinstance(tags, str):
         return tags
     try:
-        values = json.loads(tags)
-    except ValueError:
+        values = read_json(tags, "tags")
+    except Invalid:
         return {tags: None}
     return values if isinstance(values, dict) else {tags: None}
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from runstone.model.documents import read_json
 from runstone.model.errors import AzureMLException, UserErrorException
 
 if TYPE_CHECKING:
@@ -37,10 +38,7 @@ def image(name: str, path: Any, plot: Any) -> tuple[str, BinaryIO]:
 def document(kind: str, name: str, value: str | Mapping[str, Any]) -> BinaryIO:
     """A chart's document as JSON; what is in it is the caller's, that it is JSON is checked here."""
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError as error:
-            raise UserErrorException(f"The {kind} {name!r} is no JSON: {error}.") from None
+        value = read_json(value, f"{kind} {name!r}")
     if not isinstance(value, Mapping):
         raise UserErrorException(f"The {kind} {name!r} is a dict or the JSON of one; got {value!r}.")
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SPARKLINES = 6
 
 
-def details(run: Run, logs: Mapping[str, str]) -> dict[str, Any]:
+def details(run: Lifecycle, logs: Mapping[str, str]) -> dict[str, Any]:
     """The dictionary of ``get_details``; keys without a value are left out, as the original leaves them."""
     record = run._record
     found: dict[str, Any] = {
@@ -43,17 +43,17 @@ def error_document(record: model.Run) -> dict[str, Any]:
     return {"error": dict(record.error or {})}
 
 
-def address(run: Run, name: str) -> str:
+def address(run: Lifecycle, name: str) -> str:
     """The address of a file of the run."""
     return f"{run.get_portal_url()}/files/{name}"
 
 
 def print_output(run: Lifecycle, raise_on_error: bool) -> None:
     """Print what ``wait_for_completion(show_output=True)`` prints; people parse these lines."""
-    web = run.get_portal_url()  # type: ignore[attr-defined]
+    web = run.get_portal_url()
     print(f"RunId: {run.id}\nWeb View: {web}\n")
-    for name in run._log_names():  # type: ignore[attr-defined]
-        text = run._log_text(name)  # type: ignore[attr-defined]
+    for name in run._log_names():
+        text = run._log_text(name)
         heading = f"Streaming {name}"
         print(f"{heading}\n{'=' * len(heading)}\n\n{text}")
     print(f"Execution Summary\n=================\nRunId: {run.id}\nWeb View: {web}\n")
@@ -71,7 +71,7 @@ def card(run: Run) -> dict[str, str]:
 
 def sparklines(run: Run) -> dict[str, Sequence[float]]:
     """The course of the run's first metrics, for small pictures."""
-    found = {}
+    found: dict[str, Sequence[float]] = {}
     for name, latest in list(run._service.metrics.latest(run._ref).items())[:SPARKLINES]:
         if latest.points > 1:
             chart = run._service.metrics.chart(run._ref, name, buckets=60)

@@ -41,6 +41,15 @@ class Handle:
         return self._experiment
 
     @property
+    def portal_url(self) -> str:
+        """The address of the run."""
+        return self.get_portal_url()
+
+    def get_portal_url(self) -> str:
+        """The address of the run: ``runstone://<workspace>/runs/<id>``."""
+        return f"runstone://{self._experiment.workspace.name}/runs/{self.id}"
+
+    @property
     def _service(self) -> Service:
         return self._experiment.workspace._service
 

@@ -12,7 +12,8 @@ from runstone.model import names
 from runstone.model import runs as model
 from runstone.model.errors import ActivityFailedException, Conflict
 from runstone.sdk import details, tracking
-from runstone.sdk.handle import Handle, told, warn
+from runstone.sdk.files import Files
+from runstone.sdk.handle import told, warn
 from runstone.sdk.output import Tee
 
 TROUBLESHOOTING = "https://aka.ms/azureml-run-troubleshooting"
@@ -21,7 +22,7 @@ FLUSH_SECONDS = 300.0
 Me = TypeVar("Me", bound="Lifecycle")
 
 
-class Lifecycle(Handle):
+class Lifecycle(Files):
     """The part of a run that begins and ends it."""
 
     _tee: Tee | None = None
@@ -113,6 +114,16 @@ class Lifecycle(Handle):
         status = self.get_status()
         return {"status": status, "details": (self._record.error or {}).get("message")}
 
+    def get_details(self) -> dict[str, Any]:
+        """What is known of the run, under the original's keys; log files as addresses."""
+        self._refresh()
+        return details.details(self, {name: details.address(self, name) for name in self._log_names()})
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """As ``get_details``, with the content of the log files."""
+        self._refresh()
+        return details.details(self, {name: self._log_text(name) for name in self._log_names()})
+
     def __enter__(self: Me) -> Me:
         self._tee = Tee(self._service.root, self._ref)
         self._tee.begin()
@@ -154,5 +165,5 @@ def _error(given: Any, code: str | None) -> dict[str, Any]:
         error["traceback"] = told(given)
         error["detailsUri"] = TROUBLESHOOTING
     elif given is not None:
-        error["message"] = names.clean(str(given), "error message", names.ERROR_MESSAGE)
+        error["message"] = names.clean(str(given), "error message", limit=names.ERROR_MESSAGE)
     return error

@@ -32,11 +32,11 @@ class Tee:
             # no room for a copy: what is printed is shown all the same
             return
         self._shown = sys.stdout
-        sys.stdout = self  # type: ignore[assignment]
+        sys.stdout = self
 
     def end(self, run: Lifecycle) -> None:
         """Until now; the copy becomes a file of the run, if anything was printed."""
-        if self._shown is not None and sys.stdout is self:  # type: ignore[comparison-overlap]
+        if self._shown is not None and sys.stdout is self:
             sys.stdout = self._shown
         if self._kept is None:
             return

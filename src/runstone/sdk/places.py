@@ -3,13 +3,13 @@ own."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runstone.model.documents import read_json
 from runstone.model.errors import UserErrorException
 from runstone.service.connect import Settings
 
@@ -120,10 +120,10 @@ def _upwards(start: Path) -> list[Path]:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        values = read_json(path.read_text(encoding="utf-8-sig"), f"config file {path}")
+    except (OSError, UnicodeDecodeError) as error:
         raise UserErrorException(
-            f"The config file {path} cannot be read as JSON ({error}); correct or remove it."
+            f"The config file {path} cannot be read ({error}); correct or remove it."
         ) from error
     if not isinstance(values, dict):
         raise UserErrorException(f"The config file {path} holds no JSON object; it needs names and values.")
@@ -133,10 +133,9 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _read_foreign(path: Path) -> Mapping[str, Any]:
     # a bare config.json may belong to any program
     try:
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        return _read(path)
+    except UserErrorException:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _require_azure(path: Path, values: Mapping[str, Any]) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from runstone.model.errors import AzureMLException, UserErrorException
 from runstone.sdk import charts, shapes
-from runstone.sdk.handle import Handle
+from runstone.sdk.family import Family
 
 
-class Recording(Handle):
+class Recording(Family):
     """The part of a run that scripts call in their loops: each call is one write to the journal, and
     returns."""
 
@@ -29,7 +29,7 @@ class Recording(Handle):
         Raises:
             UserErrorException: the value is a list or an array of several elements, or the step is no number.
         """
-        self._journal.log(name, value, step)
+        self._journal.log(name, value, step=step)
         if description:
             self._describe(name, description)
 
@@ -40,7 +40,7 @@ class Recording(Handle):
             metrics: names and values, as ``log`` takes them.
             step: the step of them all.
         """
-        self._journal.log_metrics(metrics, step)
+        self._journal.log_metrics(metrics, step=step)
 
     def log_list(self, name: str, value: Any, description: str = "") -> None:
         """Log a list of values: any iterable, of any length, generators and arrays included; empty is no
@@ -121,9 +121,9 @@ class Recording(Handle):
             run_type: with ``recursive``, only of runs of this type.
             populate: the content of images and documents instead of their addresses.
         """
-        runs = [self]
+        runs: list[Recording] = [self]
         if recursive:
-            runs += [run for run in self.get_children(recursive=True)]  # type: ignore[attr-defined]
+            runs.extend(self.get_children(recursive=True))
         if recursive and run_type is not None:
             runs = [run for run in runs if run._record.type == run_type]
         found = self._service.metrics.values([run._ref for run in runs], name=name)

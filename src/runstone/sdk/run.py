@@ -9,8 +9,6 @@ from runstone.model import runs as model
 from runstone.model.errors import UserErrorException
 from runstone.sdk import context, details, display, finding
 from runstone.sdk.annotations import Annotations
-from runstone.sdk.family import Family
-from runstone.sdk.files import Files
 from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from runstone.sdk.workspace import Workspace
 
 
-class Run(Recording, Annotations, Files, Family, Lifecycle):
+class Run(Recording, Annotations, Lifecycle):
     """A run of an experiment: what it logged, its tags, files and children, and how it ended.
 
     Args:
@@ -118,25 +116,6 @@ class Run(Recording, Annotations, Files, Family, Lifecycle):
     def type(self) -> str | None:
         """``azureml.scriptrun`` for a submitted script; None for interactive and child runs."""
         return self._record.type
-
-    def get_details(self) -> dict[str, Any]:
-        """What is known of the run, under the original's keys; log files as addresses."""
-        self._refresh()
-        return details.details(self, {name: details.address(self, name) for name in self._log_names()})
-
-    def get_details_with_logs(self) -> dict[str, Any]:
-        """As ``get_details``, with the content of the log files."""
-        self._refresh()
-        return details.details(self, {name: self._log_text(name) for name in self._log_names()})
-
-    @property
-    def portal_url(self) -> str:
-        """The address of the run."""
-        return self.get_portal_url()
-
-    def get_portal_url(self) -> str:
-        """The address of the run: ``runstone://<workspace>/runs/<id>``."""
-        return f"runstone://{self._experiment.workspace.name}/runs/{self.id}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and (self._ref, self._service) == (other._ref, other._service)

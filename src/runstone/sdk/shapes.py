@@ -77,7 +77,7 @@ def _bounded(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, str):
-        return names.clean(str(value), f"text in metric {name!r}", TEXT)
+        return names.clean(str(value), f"text in metric {name!r}", limit=TEXT)
     return value
 
 

@@ -20,7 +20,7 @@ from runstone.sdk import folders
 from runstone.sdk.handle import warn
 
 if TYPE_CHECKING:
-    from runstone.sdk.family import Family
+    from runstone.sdk.handle import Handle
     from runstone.sdk.lifecycle import Lifecycle
 
 BEAT_SECONDS = 10.0
@@ -33,7 +33,7 @@ _sides: dict[str, list[Callable[[], None]]] = {}
 _state: dict[str, Any] = {}
 
 
-def track(run: Family) -> None:
+def track(run: Handle) -> None:
     """From now on this process answers for the run."""
     _tracked[run._ref] = run
     if not _state:
@@ -43,10 +43,10 @@ def track(run: Family) -> None:
 def start(run: Lifecycle) -> None:
     """The run begins in this process."""
     run._operate("move", {"status": Status.RUNNING, "process": here()})
-    track(run)  # type: ignore[arg-type]
+    track(run)
 
 
-def beside(run: Family, stop: Callable[[], None]) -> None:
+def beside(run: Handle, stop: Callable[[], None]) -> None:
     """Call ``stop`` when the run ends: something goes on beside it."""
     _sides.setdefault(run._ref, []).append(stop)
 
@@ -60,7 +60,7 @@ def deliver(run: Lifecycle) -> None:
     _upload_outputs(run)
 
 
-def forget(run: Lifecycle) -> None:
+def forget(run: Handle) -> None:
     """The run has ended; this process answers for it no longer."""
     for stop in _sides.pop(run._ref, ()):
         stop()

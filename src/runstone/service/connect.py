@@ -61,7 +61,7 @@ class Service:
         self.recovery = Recovery(self.database, self.shipper, root)
         self.workspaces = Workspaces(self.database)
         self.experiments = Experiments(self.database)
-        self.runs = Runs(self.database, self.recovery.settle, self.recovery.refresh)
+        self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
         self.artifacts = Artifacts(self.database, Directory(root / "blobs"), self.recovery.settle)
 

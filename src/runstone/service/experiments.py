@@ -25,7 +25,7 @@ class Experiments:
         """The active experiment of that name, created if there is none; an archived one of the name stays as
         it is."""
         with self._database.write() as tx:
-            return experiments.add(tx, experiments.workspace(tx, workspace).id, name, _now())
+            return experiments.add(tx, experiments.workspace(tx, workspace).id, name, now=_now())
 
     @operation("GET /workspaces/{workspace}/experiments")
     def list(

@@ -93,7 +93,7 @@ class Recovery:
         now = time.time_ns() // 1000
         try:
             with self._database.write() as tx:
-                runs.move(tx, runs.find(tx, ref)["n"], status, now, error=error)
+                runs.move(tx, runs.find(tx, ref)["n"], status, now=now, error=error)
         except (Conflict, RunstoneError):
             # it ended by itself between the look and the word, or somebody else was quicker
             return

@@ -23,7 +23,9 @@ class Runs:
     (``refresh``).
     """
 
-    def __init__(self, database: Database, settle: Callable[[], None], refresh: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, *, settle: Callable[[], None], refresh: Callable[[], None]
+    ) -> None:
         self._database = database
         self._settle = settle
         self._refresh = refresh
@@ -34,7 +36,7 @@ class Runs:
         if not 1 <= len(new) <= MOST_CHILDREN:
             raise Invalid(f"One call creates 1 to {MOST_CHILDREN:,} runs; got {len(new):,}.")
         with self._database.write() as tx:
-            return tuple(runs.load(tx, runs.create(tx, new, workspace, _now())))
+            return tuple(runs.load(tx, runs.create(tx, new, now=_now())))
 
     @operation("GET /runs/{run}")
     def get(self, run: str) -> Run:
@@ -66,7 +68,7 @@ class Runs:
             row = runs.find(tx, run)
             runs.beat(tx, row["n"], _now())
             if row["status"] == Status.NOT_RESPONDING:
-                runs.move(tx, row["n"], Status.RUNNING, _now())
+                runs.move(tx, row["n"], Status.RUNNING, now=_now())
 
     @operation("PATCH /runs/{run}")
     def edit(self, run: str, changes: Mapping[str, str | None]) -> Run:
@@ -89,12 +91,12 @@ class Runs:
     @operation("POST /runs/{run}/properties")
     def add_properties(self, run: str, properties: Mapping[str, str]) -> Run:
         """Add permanent properties, all or none; Conflict when a key exists with another value."""
-        return self._change(run, lambda tx, n: attributes.add_once(tx, n, attributes.PROPERTY, properties))
+        return self._change(run, lambda tx, n: _add_properties(tx, n, properties))
 
     @operation("POST /runs/{run}/params")
     def add_params(self, run: str, params: Mapping[str, str]) -> Run:
         """Add parameters, all or none; Conflict when a key exists with another value."""
-        return self._change(run, lambda tx, n: attributes.add_once(tx, n, attributes.PARAM, params))
+        return self._change(run, lambda tx, n: _add_params(tx, n, params))
 
     @operation("POST /runs/{run}/records")
     def append(self, run: str, *, writer: str, first: int, records: bytes, lost: int = 0) -> int:
@@ -191,15 +193,15 @@ def _move(
     error: Mapping[str, Any] | None = None,
     process: Process | None = None,
 ) -> None:
-    runs.move(tx, n, Status(status), _now(), error=error, process=process)
+    runs.move(tx, n, Status(status), now=_now(), error=error, process=process)
 
 
 def _add_properties(tx: Transaction, n: int, properties: Mapping[str, str]) -> None:
-    attributes.add_once(tx, n, attributes.PROPERTY, properties)
+    attributes.add_once(tx, n, kind=attributes.PROPERTY, values=properties)
 
 
 def _add_params(tx: Transaction, n: int, params: Mapping[str, str]) -> None:
-    attributes.add_once(tx, n, attributes.PARAM, params)
+    attributes.add_once(tx, n, kind=attributes.PARAM, values=params)
 
 
 # What may be deferred in a journal while a remote history is away.
@@ -214,18 +216,16 @@ _DEFERRED: Mapping[str, Callable[..., None]] = {
 
 
 def _carry_out(tx: Transaction, n: int, body: Mapping[str, Any]) -> None:
-    """Carry out an operation that a journal deferred; one that is refused becomes an event, not a loss of
-    the batch."""
+    """Carry out an operation that a journal deferred; one that is refused becomes an event, and the batch goes
+    on."""
     call = _DEFERRED.get(str(body.get("call")))
-    if call is None:
-        events.record(
-            tx, n, "OperationRefused", {**body, "why": "not an operation that may be deferred"}, _now()
-        )
-        return
     try:
+        if call is None:
+            raise Invalid("not an operation that may be deferred")
         call(tx, n, **body["arguments"])
     except (Invalid, Conflict) as error:
-        events.record(tx, n, "OperationRefused", {**body, "why": error.message}, _now())
+        refused = {**body, "why": error.message}
+        events.record(tx, n, category="OperationRefused", body=refused, now=_now())
 
 
 def _now() -> int:

@@ -25,7 +25,7 @@ class Workspaces:
         """The workspace of that name, created if there is none; Conflict if there is one and not
         ``exist_ok``."""
         with self._database.write() as tx:
-            added = experiments.add_workspace(tx, name, labels or {}, time.time_ns() // 1000)
+            added = experiments.add_workspace(tx, name, labels=labels or {}, now=time.time_ns() // 1000)
             if not added and not exist_ok:
                 raise Conflict(f"A workspace {name!r} exists already; pass exist_ok=True to use it.")
             return experiments.workspace(tx, name)

@@ -38,7 +38,7 @@ def remove_tags(tx: Transaction, run: int, keys: Iterable[str]) -> None:
     tx.many(REMOVE, [{"run": run, "kind": TAG, "key": key} for key in keys])
 
 
-def add_once(tx: Transaction, run: int, kind: str, values: Mapping[str, str]) -> None:
+def add_once(tx: Transaction, run: int, *, kind: str, values: Mapping[str, str]) -> None:
     """Add properties or params: a key that exists with another value is refused, and the whole call with
     it."""
     new = checked(kind, values)
@@ -72,7 +72,7 @@ def checked(kind: str, values: Mapping[str, str | None]) -> dict[str, str | None
     for key, value in values.items():
         name = names.key(key, f"{noun} key")
         clean[name] = (
-            None if value is None else names.clean(str(value), f"value of {noun} {name!r}", names.VALUE)
+            None if value is None else names.clean(str(value), f"value of {noun} {name!r}", limit=names.VALUE)
         )
     return clean
 

@@ -3,20 +3,16 @@ void."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from runstone.journal.identity import alive, here
+from runstone.journal.identity import here
 from runstone.model.errors import Conflict
 from runstone.model.runs import Process
-
-try:
-    import fcntl
-except ImportError:  # Windows: the identity in the file has to do
-    fcntl = None  # type: ignore[assignment]
 
 
 class Claim:
@@ -30,7 +26,7 @@ class Claim:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         holder = self._holder()
-        if not self._lock() or (fcntl is None and holder is not None and alive(holder)):
+        if not self._lock():
             os.close(self._file)
             who = f"process {holder.pid} on {holder.host}" if holder else "another process"
             raise Conflict(f"{self._path} is held by {who}; wait for it, or end it.")
@@ -46,8 +42,6 @@ class Claim:
         os.close(self._file)
 
     def _lock(self) -> bool:
-        if fcntl is None:
-            return True
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -18,7 +18,7 @@ VALUES (:workspace, :run, :sequence, :time, :category, :body)"""
 OF_RUN = "SELECT sequence, time, category, body FROM events WHERE run = :run ORDER BY sequence"
 
 
-def record(tx: Transaction, run: int, category: str, body: Mapping[str, Any], now: int) -> None:
+def record(tx: Transaction, run: int, *, category: str, body: Mapping[str, Any], now: int) -> None:
     """Add the run's next event; its sequence has no gaps because the run's row is locked by taking it."""
     row = tx.one(NEXT, {"run": run})
     if row is None:

@@ -63,7 +63,7 @@ DELETE = "UPDATE experiments SET deleted = :now WHERE id = :id"
 HAS_RUNS = "SELECT 1 AS found FROM runs WHERE experiment = :id AND deleted IS NULL LIMIT 1"
 
 
-def add_workspace(tx: Transaction, name: str, labels: Mapping[str, str], now: int) -> bool:
+def add_workspace(tx: Transaction, name: str, *, labels: Mapping[str, str], now: int) -> bool:
     """Create the workspace unless it is there; whether this call created it."""
     known = tx.one(WORKSPACE_BY_NAME, {"name": names.workspace_name(name)})
     if known is None:
@@ -85,7 +85,7 @@ def workspaces(tx: Transaction) -> list[Workspace]:
     return [_workspace(row) for row in tx.execute(ALL_WORKSPACES)]
 
 
-def add(tx: Transaction, workspace: int, name: str, now: int) -> Experiment:
+def add(tx: Transaction, workspace: int, name: str, *, now: int) -> Experiment:
     """The active experiment of that name, created if there is none."""
     values = {
         "workspace": workspace,
@@ -117,7 +117,7 @@ def set_tags(tx: Transaction, id: str, tags: Mapping[str, str | None]) -> None:
     """Add or replace tags."""
     _row(tx, id)
     for key, value in tags.items():
-        text = None if value is None else names.clean(str(value), f"value of tag {key!r}", names.VALUE)
+        text = None if value is None else names.clean(str(value), f"value of tag {key!r}", limit=names.VALUE)
         tx.execute(SET_TAG, {"id": id, "key": names.key(key, "tag key"), "value": text})
 
 
@@ -130,7 +130,7 @@ def remove_tags(tx: Transaction, id: str, keys: Iterable[str]) -> None:
 def describe(tx: Transaction, id: str, description: str | None) -> None:
     """Set the description (Markdown), or remove it with None."""
     _row(tx, id)
-    text = None if description is None else names.clean(description, "description", names.DESCRIPTION)
+    text = None if description is None else names.clean(description, "description", limit=names.DESCRIPTION)
     tx.execute(DESCRIBE, {"id": id, "description": text})
 
 

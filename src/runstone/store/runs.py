@@ -106,7 +106,7 @@ def load(tx: Transaction, numbers: Iterable[int]) -> list[Run]:
     return [found[n] for n in wanted if n in found]
 
 
-def create(tx: Transaction, new: Iterable[NewRun], workspace: str, now: int) -> list[int]:
+def create(tx: Transaction, new: Iterable[NewRun], *, now: int) -> list[int]:
     """Create runs of one experiment, in order; their internal numbers. All of them, or none."""
     batch = list(new)
     taken = tx.one(TAKE_NUMBER, {"id": batch[0].experiment, "count": len(batch)})
@@ -131,8 +131,8 @@ def move(
     tx: Transaction,
     run: int,
     status: Status,
-    now: int,
     *,
+    now: int,
     error: Mapping[str, Any] | None = None,
     process: Process | None = None,
 ) -> bool:
@@ -156,7 +156,7 @@ def move(
         known = None
     values = _moved(row, status, now, error or known, process)
     tx.execute(MOVE, values)
-    events.record(tx, run, "RunStatusChanged", _event(old, status, error), now)
+    events.record(tx, run, category="RunStatusChanged", body=_event(old, status, error), now=now)
     return True
 
 
@@ -170,7 +170,7 @@ def edit(tx: Transaction, run: int, changes: Mapping[str, str | None]) -> None:
     statements = {"display_name": EDIT_DISPLAY_NAME, "description": EDIT_DESCRIPTION}
     limits = {"display_name": names.DISPLAY_NAME, "description": names.DESCRIPTION}
     for field, value in changes.items():
-        text = None if value is None else names.clean(value, field.replace("_", " "), limits[field])
+        text = None if value is None else names.clean(value, field.replace("_", " "), limit=limits[field])
         tx.execute(statements[field], {"run": run, "value": text})
     texts.index(tx, run)
 
@@ -233,10 +233,12 @@ def _add(tx: Transaction, run: NewRun, parent: Row | None, values: Mapping[str, 
     else:
         tx.execute(SET_ROOT, {"run": n})
     attributes.set_tags(tx, n, run.tags)
-    attributes.add_once(tx, n, attributes.PROPERTY, run.properties)
-    attributes.add_once(tx, n, attributes.PARAM, run.params)
+    attributes.add_once(tx, n, kind=attributes.PROPERTY, values=run.properties)
+    attributes.add_once(tx, n, kind=attributes.PARAM, values=run.params)
     texts.index(tx, n)
-    events.record(tx, n, "RunStatusChanged", _event(None, run.status, None), values["created"])
+    events.record(
+        tx, n, category="RunStatusChanged", body=_event(None, run.status, None), now=values["created"]
+    )
     return n
 
 
@@ -269,7 +271,7 @@ def _event(old: Status | None, new: Status, error: Mapping[str, Any] | None) -> 
 
 
 def _text(value: str | None, what: str, limit: int) -> str | None:
-    return None if value is None else names.clean(value, what, limit)
+    return None if value is None else names.clean(value, what, limit=limit)
 
 
 def _run(row: Row, sets: Mapping[str, Mapping[str, Any]]) -> Run:

@@ -42,7 +42,7 @@ def index(tx: Transaction, run: int) -> None:
 
 def pairs(text: str) -> str:
     """Each two neighbouring CJK characters, separated by spaces; a single one stands alone."""
-    found = []
+    found: list[str] = []
     for match in CJK.finditer(text):
         word = match[0]
         found.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
