@@ -121,7 +121,7 @@ def _memory_mib() -> int | None:
 def _memory_limit_mib() -> int | None:
     memory = _memory_mib()
     for path in _CGROUP_LIMITS:
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="ascii") as file:
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
             limit = int(file.read()) // _MIB
             return limit if memory is None or limit < memory else None
     return None

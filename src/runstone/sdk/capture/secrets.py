@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from runstone.sdk.capture.names import is_secret
 
@@ -55,7 +56,7 @@ _AUTHORIZATION = re.compile(
 )
 _SIGNATURE = re.compile(r"(?P<lead>\bsig(?:nature)?=)[A-Za-z0-9%+/=_-]{16,1024}", _FLAGS)
 _KEY_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,\"-]*", re.ASCII)
+_KEY_BODY = re.compile(r"(?:(?:\\[rn]|[\s\"'+,-]){0,16}[A-Za-z0-9+/=]{16,256})*", re.ASCII)
 _SHAPES = re.compile(
     r"(?<![A-Za-z0-9_])(?:"
     r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}"
@@ -136,15 +137,9 @@ def mask_source(source: bytes, path: str) -> bytes:
 
 def mask_diff(diff: bytes) -> bytes:
     """The same diff of git's, each file's part masked as befits the file."""
-    starts = [match.start() for match in _DIFF_FILE.finditer(diff)]
-    ends = [*starts[1:], len(diff)]
-    head = mask_source(diff[: starts[0]] if starts else diff, "")
-    return head + b"".join(_mask_file_diff(diff[start:end]) for start, end in zip(starts, ends, strict=True))
-
-
-def mask_address(address: str) -> str:
-    """The same URL without the credentials in it."""
-    return mask_text(address)
+    bounds = [*(match.start() for match in _DIFF_FILE.finditer(diff)), len(diff)]
+    head = mask_source(diff[: bounds[0]], "")
+    return head + b"".join(_mask_file_diff(diff[start:end]) for start, end in pairwise(bounds))
 
 
 def _is_option(argument: str) -> bool:
