@@ -30,7 +30,7 @@ def visible_gpus(nvml: ModuleType | None, environ: Mapping[str, str]) -> tuple[G
     try:
         nvml.nvmlInit()
         found = [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
-    except nvml.NVMLError:
+    except (nvml.NVMLError, OSError):
         return ()
     chosen = environ.get("CUDA_VISIBLE_DEVICES")
     return tuple(gpu for gpu in found if chosen is None or _is_chosen(gpu, chosen))
