@@ -1,0 +1,154 @@
+"""The bytes of a chunk: steps, values, times and kinds of up to 4,096 points, each column packed on its own.
+
+Little-endian. The head: u8 version, 3 bytes of nothing, u32 n, the first and the last value as f64; then for
+each of the four columns, in the order above: u8 form, u8 width, u8 whether it is packed with zstd, a byte of
+nothing, u32 bytes; then the bytes of the columns. Forms: N not there (kinds: all float); P progression: i64
+start, i64 stride; D differences: i64 start, then each number less the one before as an integer of the width,
+packed or not; R float64 or uint8 as they are, packed or not.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+import zstandard
+
+from runstone.model.errors import Unreadable
+from runstone.store.decode import Array
+
+POINTS = 4096
+VERSION = 1
+HEAD = struct.Struct("<B3xIdd")
+COLUMN = struct.Struct("<cBBxI")
+PROGRESSION = struct.Struct("<qq")
+START = struct.Struct("<q")
+COLUMNS = 4
+HEADER = HEAD.size + COLUMNS * COLUMN.size
+LEVEL = 3
+# Fewer bytes are not worth a call of zstd.
+SMALL = 64
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """A packed chunk, its columns unpacked when they are asked for."""
+
+    data: bytes
+    n: int
+    first: float
+    last: float
+
+    def steps(self) -> Array:
+        """int64, or float64 where one of them is a fraction."""
+        return self._column(0, "<f8")
+
+    def values(self) -> Array:
+        """float64."""
+        return self._column(1, "<f8")
+
+    def times(self) -> Array:
+        """int64, milliseconds."""
+        return self._column(2, "<f8")
+
+    def kinds(self) -> Array | None:
+        """uint8, or None when all points are floats."""
+        return None if self.data[HEAD.size + 3 * COLUMN.size] == ord("N") else self._column(3, "u1")
+
+    def _column(self, index: int, type: str) -> Array:
+        start = HEADER
+        for before in range(index):
+            start += COLUMN.unpack_from(self.data, HEAD.size + before * COLUMN.size)[3]
+        form, width, packed, size = COLUMN.unpack_from(self.data, HEAD.size + index * COLUMN.size)
+        body = self.data[start : start + size]
+        if form == b"P":
+            first, stride = PROGRESSION.unpack(body)
+            return np.int64(first) + np.arange(self.n, dtype=np.int64) * np.int64(stride)
+        if form == b"R":
+            return np.frombuffer(_unpacker().decompress(body) if packed else body, type)
+        differences = _unpacker().decompress(body[START.size :]) if packed else body[START.size :]
+        column = np.frombuffer(body[: START.size] + bytes(8 * self.n - 8), np.int64).copy()
+        column[1:] = np.frombuffer(differences, f"<i{width}")
+        return column.cumsum()
+
+
+def pack(steps: Array, values: Array, *, times: Array, kinds: Array | None) -> bytes:
+    """The bytes of a chunk from columns of one length, at least one point."""
+    columns = [
+        _integers(steps) if steps.dtype == np.int64 else _raw(steps, "<f8"),
+        _raw(values, "<f8"),
+        _integers(times),
+        (b"N", 0, 0, b"") if kinds is None else _raw(kinds, "u1"),
+    ]
+    head = [HEAD.pack(VERSION, len(values), values[0], values[-1])]
+    head += [COLUMN.pack(form, width, packed, len(body)) for form, width, packed, body in columns]
+    return b"".join(head + [body for _, _, _, body in columns])
+
+
+def ends(head: bytes) -> tuple[float, float]:
+    """The first and the last value, from the first ``HEAD.size`` bytes of a chunk."""
+    _, _, first, last = HEAD.unpack_from(head)
+    return first, last
+
+
+def read(data: bytes, crc: int) -> Chunk:
+    """The chunk, or Unreadable when its bytes are not those that were written."""
+    if crc32(data) != crc:
+        raise Unreadable(
+            f"A chunk of {len(data):,} bytes does not match its checksum; run `runstone doctor`."
+        )
+    version, n, first, last = HEAD.unpack_from(data)
+    if version != VERSION:
+        raise Unreadable(
+            f"A chunk has version {version}, and this Runstone knows {VERSION}; upgrade Runstone."
+        )
+    return Chunk(data, n, first, last)
+
+
+_Packed = tuple[bytes, int, int, bytes]
+
+
+def _integers(column: Array) -> _Packed:
+    first = int(column[0])
+    # differences of far apart numbers wrap around, and wrap back when they are summed up
+    differences = np.diff(column)
+    if not len(differences) or (differences == differences[0]).all():
+        return b"P", 0, 0, PROGRESSION.pack(first, int(differences[0]) if len(differences) else 0)
+    low, high = int(differences.min()), int(differences.max())
+    width = next(
+        width for width in (1, 2, 4, 8) if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1)
+    )
+    packed, body = _smaller(differences.astype(f"<i{width}").tobytes())
+    return b"D", width, packed, START.pack(first) + body
+
+
+def _raw(column: Array, type: str) -> _Packed:
+    packed, body = _smaller(column.astype(type).tobytes())
+    return b"R", 0, packed, body
+
+
+def _smaller(body: bytes) -> tuple[int, bytes]:
+    if len(body) < SMALL:
+        return 0, body
+    packed = _packer().compress(body)
+    return (1, packed) if len(packed) < len(body) else (0, body)
+
+
+def _packer() -> zstandard.ZstdCompressor:
+    if not hasattr(_local, "packer"):
+        _local.packer = zstandard.ZstdCompressor(level=LEVEL)
+    packer: zstandard.ZstdCompressor = _local.packer
+    return packer
+
+
+def _unpacker() -> zstandard.ZstdDecompressor:
+    # one for each thread: neither may be used by two at once
+    if not hasattr(_local, "unpacker"):
+        _local.unpacker = zstandard.ZstdDecompressor()
+    unpacker: zstandard.ZstdDecompressor = _local.unpacker
+    return unpacker

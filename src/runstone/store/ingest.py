@@ -1,0 +1,243 @@
+"""Taking in what journals hold, exactly once: batches of frames, checked, kept as they were written."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+from runstone.journal import frames
+from runstone.journal.frames import Frame, Shape
+from runstone.model.errors import Conflict, Invalid, NotFound
+from runstone.model.names import metric_name
+from runstone.store import runs
+from runstone.store.database import Row, Transaction
+
+Operation = Callable[[Transaction, int, Mapping[str, Any]], None]
+
+# Whoever holds the run's row may append to it, so that the ids of a run's batches follow the order of their
+# commits.
+LOCK_RUN = "SELECT n, ended, error FROM runs WHERE n = :run {for_update}"
+
+ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer {for_update}"
+
+READ_ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer"
+
+ACKNOWLEDGE = """
+INSERT INTO writers (run, id, acked, lost)
+VALUES (:run, :writer, :acked, :lost)
+    ON CONFLICT (run, id) DO UPDATE
+   SET acked = excluded.acked, lost = writers.lost + excluded.lost"""
+
+ADD_BATCH = """
+INSERT INTO metric_batch (run, writer, first, count, received, crc, data)
+VALUES (:run, :writer, :first, :count, :received, :crc, :data)"""
+
+# What a RECORD must bring along, by its kind.
+RECORDS: Mapping[str, Mapping[str, type]] = {
+    "value": {"name": str, "type": str, "value": str},
+    "list": {"name": str, "items": list},
+    "row": {"name": str, "columns": dict},
+    "table": {"name": str, "columns": dict},
+    "artifact": {"name": str, "type": str, "uri": str},
+    "describe": {"name": str, "text": str},
+    "count": {},
+    "operation": {"call": str, "arguments": dict},
+}
+
+ENTRIES = {"value", "list", "row", "table", "artifact"}
+# The time of a point, in ns, after the frame's length and shape.
+TIME = struct.Struct("<8xq")
+
+
+def append(
+    tx: Transaction, run: int, *, writer: str, first: int, records: bytes, lost: int = 0, operation: Operation
+) -> int:
+    """Apply the records from number ``first`` on, once; the number of the writer's last record applied.
+
+    What was applied before is passed over. ``lost`` records before ``first`` are in no journal; without them
+    a gap is a Conflict that says what was ``expected``. An empty batch changes nothing. Damage and what no
+    reader could read is Invalid, and nothing of the batch is kept. Points of a run that has ended are kept
+    and counted as late when their own time is later than the end: what a killed process left behind is not
+    late.
+    """
+    batch = _survey(records)
+    row = tx.one(LOCK_RUN, {"run": run})
+    if row is None:
+        raise NotFound(f"There is no run with the number {run}.")
+    known = tx.one(ACKNOWLEDGED, {"run": run, "writer": writer})
+    acked = int(known["acked"]) if known else 0
+    if first > acked + 1 + lost:
+        raise Conflict(
+            f"The records {acked + 1} to {first - 1} of the writer {writer} are missing; send them first.",
+            expected=acked + 1,
+        )
+    last = first + batch.count - 1
+    if last <= acked or not batch.count:
+        return acked
+    if first <= acked:
+        batch, first, lost = _survey(_after(records, batch, acked - first + 1)), acked + 1, 0
+    _keep(tx, run, batch, {"writer": writer, "first": first})
+    tx.execute(ACKNOWLEDGE, {"run": run, "writer": writer, "acked": last, "lost": lost})
+    for body in batch.bodies:
+        if body["kind"] == "operation":
+            operation(tx, run, body)
+    counts = _quality(batch, row)
+    counts["lost"] += lost
+    counts += Counter()  # keeps what is more than nothing
+    if counts:
+        runs.add_quality(tx, run, counts)
+    return last
+
+
+def acknowledged(tx: Transaction, run: int, writer: str) -> int:
+    """The number of the writer's last record that was applied; 0 when there is none."""
+    row = tx.one(READ_ACKNOWLEDGED, {"run": run, "writer": writer})
+    return int(row["acked"]) if row else 0
+
+
+@dataclass
+class _Batch:
+    data: bytes
+    count: int = 0
+    shapes: dict[int, Shape] = field(default_factory=dict)
+    bodies: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def _survey(data: bytes) -> _Batch:
+    """Check every frame, count the records and read those of variable size."""
+    batch = _Batch(data)
+    end = 0
+    for run in frames.runs(data):
+        if run.offset != end:
+            break
+        end += run.length * run.count
+        ids = frames.shapes_of(data, run)
+        if min(ids) >= frames.FIRST_SHAPE:
+            _known(batch, ids, run)
+            batch.count += run.count
+            continue
+        for frame in _singly(data, run):
+            _single(batch, frame)
+    if end != len(data):
+        raise Invalid(f"The batch is damaged at byte {end} of {len(data)}: send it again from the journal.")
+    return batch
+
+
+def _known(batch: _Batch, ids: set[int], run: frames.Run) -> None:
+    for id in ids:
+        shape = batch.shapes.get(id)
+        if shape is None or shape.length != run.length:
+            raise Invalid(
+                f"The frame at byte {run.offset} has {run.length} bytes and the shape {id}, which the batch "
+                f"does not define before it; put the SHAPE frames that a batch needs at its beginning."
+            )
+
+
+def _singly(data: bytes, run: frames.Run) -> Iterator[Frame]:
+    for offset in range(run.offset, run.offset + run.length * run.count, run.length):
+        yield Frame(offset, run.length, frames.HEADER.unpack_from(data, offset)[1])
+
+
+def _single(batch: _Batch, frame: Frame) -> None:
+    if frame.shape >= frames.FIRST_SHAPE:
+        _known(batch, {frame.shape}, frames.Run(frame.offset, frame.length, 1))
+        batch.count += 1
+        return
+    try:
+        if frame.shape == frames.SHAPE:
+            _define(batch, frames.shape(batch.data, frame))
+        elif frame.shape == frames.RECORD:
+            batch.bodies.append(_checked(frames.body(batch.data, frame)))
+            batch.count += 1
+        else:
+            raise Invalid(f"a frame of the shape {frame.shape} does not belong into a batch")
+    except (ValueError, LookupError, TypeError, AttributeError, Invalid) as error:
+        raise Invalid(f"The frame at byte {frame.offset} cannot be read: {error}.") from error
+
+
+def _define(batch: _Batch, shape: Shape) -> None:
+    if batch.shapes.setdefault(shape.id, shape) != shape:
+        raise Invalid(f"the shape {shape.id} is defined twice, and differently")
+    if shape.id < frames.FIRST_SHAPE or shape.length > frames.MAX_FRAME:
+        raise Invalid(
+            f"the shape {shape.id} with {len(shape.columns)} columns is outside of what frames may have"
+        )
+    for name, _ in shape.columns:
+        metric_name(name)
+
+
+def _checked(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind = body["kind"]
+    if kind not in RECORDS:
+        raise Invalid(f"records of the kind {kind!r} are unknown to this version; upgrade Runstone")
+    for key, type in RECORDS[kind].items():
+        if not isinstance(body[key], type):
+            raise Invalid(f"{key} of a record of the kind {kind!r} is no {type.__name__}: {body[key]!r:.80}")
+    if "name" in RECORDS[kind]:
+        metric_name(body["name"])
+        _check_numbers(body)
+    return body
+
+
+def _check_numbers(body: Mapping[str, Any]) -> None:
+    step = body.get("step")
+    if not isinstance(body["time"], int) or not isinstance(step, int | float | None):
+        raise Invalid(f"time {body['time']!r:.80} or step {step!r:.80} is no number")
+    if not all(-(2**63) <= number < 2**63 for number in (body["time"], step) if isinstance(number, int)):
+        raise Invalid(f"time {body['time']} or step {step} is beyond 64 bits")
+    if body["kind"] == "value" and body["type"] == "int":
+        int(body["value"])
+
+
+def _after(data: bytes, batch: _Batch, skip: int) -> bytes:
+    """The batch without its first ``skip`` records, its SHAPE frames kept."""
+    definitions = [shape.definition() for shape in batch.shapes.values()]
+    for run in frames.runs(data):
+        for frame in _singly(data, run):
+            if not frames.is_record(frame.shape):
+                continue
+            if not skip:
+                return b"".join(definitions) + data[frame.offset :]
+            skip -= 1
+    return b"".join(definitions)
+
+
+def _keep(tx: Transaction, run: int, batch: _Batch, values: Mapping[str, Any]) -> None:
+    tx.execute(
+        ADD_BATCH,
+        {
+            **values,
+            "run": run,
+            "count": batch.count,
+            "received": time.time_ns() // 1000,
+            "crc": crc32(batch.data),
+            "data": batch.data,
+        },
+    )
+
+
+def _quality(batch: _Batch, row: Row) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for body in batch.bodies:
+        if body["kind"] == "count":
+            numbers = {key: n for key, n in body.items() if key not in ("kind", "time") and type(n) is int}
+            counts.update({key: n for key, n in numbers.items() if n > 0})
+    provisional = row["error"] and json.loads(row["error"]).get("reason") == "infrastructure"
+    if row["ended"] is not None and not provisional:
+        counts["late"] = _later(batch, row["ended"] * 1000 + 999)
+    return counts
+
+
+def _later(batch: _Batch, end: int) -> int:
+    """How many points and entries were logged after ``end``, in ns."""
+    late = sum(body["kind"] in ENTRIES and int(body["time"]) > end for body in batch.bodies)
+    for run in frames.runs(batch.data):
+        for frame in _singly(batch.data, run):
+            late += frame.shape >= frames.FIRST_SHAPE and TIME.unpack_from(batch.data, frame.offset)[0] > end
+    return late
