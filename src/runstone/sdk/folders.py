@@ -20,6 +20,7 @@ PART = 1 << 20
 # How often one directory is walked by way of links: they can multiply without ever going in a circle.
 MOST_BY_LINK = 16
 
+_AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -171,21 +172,24 @@ def _parts(target: Path, inside: str | os.PathLike[str] | None) -> tuple[str, ..
 @contextmanager
 def _parent(root: Path, parts: tuple[str, ...], target: Path) -> Iterator[int]:
     """The directory of a file as a descriptor, opened part by part: nobody can slip a link in between."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     with _told(target):
-        folder = os.open(root, flags)
+        folder = os.open(root, _AS_FOLDER)
     try:
         for part in parts[:-1]:
-            with _told(target):
-                with suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=folder)
-                _refuse(part, folder, target, stat.S_IFDIR)
-                inner = os.open(part, flags | os.O_NOFOLLOW, dir_fd=folder)
+            inner = _entered(part, folder, target)
             os.close(folder)
             folder = inner
         yield folder
     finally:
         os.close(folder)
+
+
+def _entered(part: str, folder: int, target: Path) -> int:
+    with _told(target):
+        with suppress(FileExistsError):
+            os.mkdir(part, dir_fd=folder)
+        _refuse(part, folder, target, stat.S_IFDIR)
+        return os.open(part, _AS_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
 
 
 def _write(stream: BinaryIO, folder: int, target: Path) -> None:

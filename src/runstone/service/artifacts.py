@@ -60,7 +60,7 @@ class Artifacts:
         name = artifact_name(name)
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
-            if not artifacts.remove(tx, n, name, _now()):
+            if not artifacts.remove(tx, n, name, now=_now()):
                 raise _missing(tx, n, name)
 
     def upload(self, run: str, name: str, stream: BinaryIO, *, overwrite: bool = True) -> Artifact:
@@ -132,7 +132,7 @@ def _folder(prefix: str | None) -> str:
 
 
 def _found(tx: Transaction, run: int, name: str, version: int | None) -> Artifact:
-    found = artifacts.find(tx, run, name, version)
+    found = artifacts.find(tx, run, name, version=version)
     if found is None:
         raise _missing(tx, run, name, version)
     return found

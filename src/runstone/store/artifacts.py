@@ -109,7 +109,7 @@ def under(tx: Transaction, run: int, prefix: str = "") -> list[Artifact]:
     return [_artifact(newest[name]) for name in sorted(newest)]
 
 
-def find(tx: Transaction, run: int, name: str, version: int | None = None) -> Artifact | None:
+def find(tx: Transaction, run: int, name: str, *, version: int | None = None) -> Artifact | None:
     """The newest version of a name, or the one asked for; None when it is not there."""
     wanted = [found for found in versions(tx, run, name) if version in (None, found.version)]
     return wanted[-1] if wanted else None
@@ -120,7 +120,7 @@ def versions(tx: Transaction, run: int, name: str) -> list[Artifact]:
     return [_artifact(row) for row in tx.execute(VERSIONS, {"run": run, "name": name})]
 
 
-def remove(tx: Transaction, run: int, name: str, now: int) -> bool:
+def remove(tx: Transaction, run: int, name: str, *, now: int) -> bool:
     """Mark all versions of a name as deleted; whether there was one. Their numbers are not given again."""
     return bool(tx.execute(REMOVE, {"run": run, "name": name, "now": now}))
 

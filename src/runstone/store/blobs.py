@@ -148,9 +148,9 @@ class Directory:
         path = self.root / _TEMPORARY / uuid.uuid4().hex
         with _told(path):
             if not self.root.exists():
-                self.root.mkdir(parents=True, exist_ok=True)
+                os.makedirs(self.root, exist_ok=True)
                 _force(self.root.parent)
-            path.parent.mkdir(exist_ok=True)
+            os.makedirs(path.parent, exist_ok=True)
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             yield file, path
@@ -163,12 +163,12 @@ class Directory:
         path = self._path(blob.sha256)
         with _told(path):
             if not path.parent.exists():
-                path.parent.mkdir(exist_ok=True)
+                os.makedirs(path.parent, exist_ok=True)
                 _force(self.root)
             if not self._renewed(path, blob.size):
                 os.fsync(file)
                 with self._held(fcntl.LOCK_SH):
-                    temporary.rename(path)
+                    os.rename(temporary, path)
             _force(path.parent)
 
     def _renewed(self, path: Path, size: int) -> bool:
