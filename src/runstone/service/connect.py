@@ -58,12 +58,13 @@ class Service:
         _make(root)
         self.database = open_database(root / "history.db", force_network=settings.force_network)
         self.shipper = Shipper(self, root / "journal")
-        self.recovery = Recovery(self.database, self.shipper, root)
+        blobs = Directory(root / "blobs")
+        self.recovery = Recovery(self.database, shipper=self.shipper, blobs=blobs, root=root)
         self.workspaces = Workspaces(self.database)
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
-        self.artifacts = Artifacts(self.database, Directory(root / "blobs"), self.recovery.settle)
+        self.artifacts = Artifacts(self.database, blobs, self.recovery.settle)
 
     def persist(self) -> bool:
         """Whether everything acknowledged so far now survives a loss of power."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runstone.journal.identity import alive
-from runstone.model.errors import Conflict, RunstoneError
+from runstone.model.errors import RunstoneError
 from runstone.model.runs import Process, Status
-from runstone.store import runs
+from runstone.store import artifacts, ingest, runs
 from runstone.store.database import Database
 
 if TYPE_CHECKING:
+    from runstone.store.blobs import Blobs
     from runstone.journal.shipper import Shipper
 
 LOOK_SECONDS = 1.0
@@ -26,15 +27,14 @@ LOST_SECONDS = 300.0
 # Runs, or batches, from which on another process seals them: a reader may seal fewer by the way.
 MANY = 200
 
-WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT 201) AS some"
-
 
 class Recovery:
     """What is done before a read, and after a run's end. Any process may do it, at any time, twice."""
 
-    def __init__(self, database: Database, shipper: Shipper, root: Path) -> None:
+    def __init__(self, database: Database, *, shipper: Shipper, blobs: Blobs, root: Path) -> None:
         self._database = database
         self._shipper = shipper
+        self._blobs = blobs
         self._root = root
         self._looked = 0.0
 
@@ -52,9 +52,8 @@ class Recovery:
         metric."""
         self.settle()
         with self._database.read() as tx:
-            row = tx.one(WAITING)
-        if row is None or not row["batches"]:
-            return
+            if not ingest.waiting(tx, most=1):
+                return
         # numpy, which a process that only logs does not need
         from runstone.store import sealing
 
@@ -74,9 +73,8 @@ class Recovery:
         """Have another process seal, when a run has ended and much is waiting; at most one does so at a
         time."""
         with self._database.read() as tx:
-            row = tx.one(WAITING)
-        if row is None or row["batches"] <= MANY:
-            return
+            if ingest.waiting(tx, most=MANY) < MANY:
+                return
         subprocess.Popen(
             [sys.executable, "-m", "runstone.service.housekeeping", str(self._root)],
             stdin=subprocess.DEVNULL,
@@ -92,11 +90,24 @@ class Recovery:
             error = {"code": "ProcessLost", "message": why, "reason": "infrastructure"}
         now = time.time_ns() // 1000
         try:
+            if status is Status.FAILED:
+                self._keep_spooled(ref, now)
             with self._database.write() as tx:
                 runs.move(tx, runs.find(tx, ref)["n"], status, now=now, error=error)
-        except (Conflict, RunstoneError):
+        except (RunstoneError, OSError):
             # it ended by itself between the look and the word, or somebody else was quicker
             return
+
+    def _keep_spooled(self, ref: str, now: int) -> None:
+        """What the dead process had printed so far becomes files of the run."""
+        folder = spool_of(self._root, ref)
+        for path in sorted(folder.rglob("*.txt")):
+            with open(path, "rb") as stream:
+                blob = self._blobs.put(stream)
+            with self._database.write() as tx:
+                name = path.relative_to(folder).as_posix()
+                artifacts.add(tx, runs.find(tx, ref)["n"], name, blob=blob, now=now)
+            path.unlink(missing_ok=True)
 
 
 def spool_of(root: Path, ref: str) -> Path:

@@ -28,6 +28,8 @@ ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer {for
 
 READ_ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer"
 
+WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT :most) AS some"
+
 ACKNOWLEDGE = """
 INSERT INTO writers (run, id, acked, lost)
 VALUES (:run, :writer, :acked, :lost)
@@ -93,6 +95,12 @@ def append(
     if counts:
         runs.add_quality(tx, run, counts)
     return last
+
+
+def waiting(tx: Transaction, *, most: int) -> int:
+    """How many batches are not sealed, counted up to ``most``."""
+    row = tx.one(WAITING, {"most": most})
+    return int(row["batches"]) if row else 0
 
 
 def acknowledged(tx: Transaction, run: int, writer: str) -> int:
