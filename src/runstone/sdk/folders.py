@@ -18,7 +18,7 @@ from runstone.sdk.handle import warn
 
 PART = 1 << 20
 # How often one directory is walked by way of links: they can multiply without ever going in a circle.
-MOST_BY_LINK = 16
+MOST_BY_LINK = 100
 
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
@@ -122,12 +122,12 @@ class _Walk:
         return None
 
     def _enter(self, prefix: str, real: str, *, linked: bool) -> None:
-        shown = os.path.join(self._root, prefix)
+        shown = os.path.join(self._root, prefix.rstrip("/"))
         if any(real == level.real for level in self._levels):
             self._skip(shown, "links go in a circle here")
             return
         self._by_link[real] += linked
-        if self._by_link[real] > MOST_BY_LINK:
+        if linked and self._by_link[real] > MOST_BY_LINK:
             self._skip(shown, f"{real} was uploaded by way of {MOST_BY_LINK} links already")
             return
         try:

@@ -73,7 +73,7 @@ class Directory:
             for part in _parts(stream):
                 digest.update(part)
                 size += len(part)
-                with _told(path):
+                with _told(self.root):
                     _write(file, part)
             blob = Blob(digest.hexdigest(), size)
             self._keep(blob, file, path)
@@ -146,7 +146,7 @@ class Directory:
     @contextmanager
     def _temporary(self) -> Iterator[tuple[int, Path]]:
         path = self.root / _TEMPORARY / uuid.uuid4().hex
-        with _told(path):
+        with _told(self.root):
             if not self.root.exists():
                 os.makedirs(self.root, exist_ok=True)
                 _force(self.root.parent)
@@ -161,7 +161,7 @@ class Directory:
 
     def _keep(self, blob: Blob, file: int, temporary: Path) -> None:
         path = self._path(blob.sha256)
-        with _told(path):
+        with _told(self.root):
             if not path.parent.exists():
                 os.makedirs(path.parent, exist_ok=True)
                 _force(self.root)
