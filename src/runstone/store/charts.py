@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
@@ -42,6 +42,8 @@ MOST_BUCKETS = 10_000
 # Columns of a chunk's summary that bound x.
 BOUNDS = {"step": ("min_step", "max_step"), "time": ("first_time", "last_time")}
 FARTHEST = 1e300
+# How many chunks are read at once.
+TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,9 @@ def chart(tx: Transaction, window: Window) -> Chart:
         metrics.require(tx, window.run, window.name)
     grid = _grid(window, rows, waiting[0])
     parts, holes = [], 0
-    for whole, group in groupby(filter(grid.touches, rows), grid.holds):
-        some = list(group)
+    for some in _groups(grid, rows):
         span = {**key, "first": some[0]["seq"], "last": some[-1]["seq"]}
-        if whole:
+        if grid.holds(some[0]):
             parts.append(_summed(grid, some, tx.execute(HEADS, span)))
             continue
         x, values, lost = _points(tx.execute(DATA, span), window)
@@ -89,6 +90,7 @@ class _Grid:
     start: float
     stop: float
     edges: Array
+    bounds: list[float]
     low: str
     high: str
 
@@ -104,8 +106,7 @@ class _Grid:
         low, high = row[self.low], row[self.high]
         if low < self.start or high > self.stop:
             return False
-        first, last = self.of(np.array([low, high], float))
-        return bool(first == last)
+        return bisect_right(self.bounds, low) == bisect_right(self.bounds, high)
 
 
 # Of each bucket that a part touches: its number, n, nans, x_first, x_last, min, max, sum, first, last.
@@ -126,8 +127,21 @@ def _grid(window: Window, rows: Sequence[Row], waiting: Array) -> _Grid:
     start = max(float(min(lows, default=0)) if window.start is None else window.start, -FARTHEST)
     stop = min(float(max(highs, default=0)) if window.stop is None else window.stop, FARTHEST)
     width = (stop - start) / window.buckets
-    edges = start + width * np.arange(1, window.buckets)
-    return _Grid(start, stop, edges if stop > start else np.zeros(0), low, high)
+    edges = start + width * np.arange(1, window.buckets) if stop > start else np.zeros(0)
+    return _Grid(start, stop, edges, edges.tolist(), low, high)
+
+
+def _groups(grid: _Grid, rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Neighbouring chunks that are of one kind, held by a bucket or not; few enough to stay in the cache."""
+    group: list[Row] = []
+    for row in filter(grid.touches, rows):
+        apart = group and (row["seq"] != group[-1]["seq"] + 1 or grid.holds(row) != grid.holds(group[0]))
+        if apart or len(group) == TOGETHER:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 def _points(rows: Sequence[Row], window: Window) -> tuple[Array, Array, int]:

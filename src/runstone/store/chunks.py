@@ -3,8 +3,8 @@
 Little-endian. The head: u8 version, 3 bytes of nothing, u32 n, the first and the last value as f64; then for
 each of the four columns, in the order above: u8 form, u8 width, u8 whether it is packed with zstd, a byte of
 nothing, u32 bytes; then the bytes of the columns. Forms: N not there (kinds: all float); P progression: i64
-start, i64 stride; D differences: i64 start, then each number less the one before as an integer of the width,
-packed or not; R float64 or uint8 as they are, packed or not.
+start, i64 stride; D differences: i64 start, then each number less the one before as an integer of the width;
+R float64 or uint8 as they are; S float64, shuffled: the lowest byte of each, then the second, and so on.
 """
 
 from __future__ import annotations
@@ -66,24 +66,28 @@ class Chunk:
             start += COLUMN.unpack_from(self.data, HEAD.size + before * COLUMN.size)[3]
         form, width, packed, size = COLUMN.unpack_from(self.data, HEAD.size + index * COLUMN.size)
         body = self.data[start : start + size]
+        if packed:
+            body = _unpacker().decompress(body)
         if form == b"P":
             first, stride = PROGRESSION.unpack(body)
             return np.int64(first) + np.arange(self.n, dtype=np.int64) * np.int64(stride)
         if form == b"R":
-            return np.frombuffer(_unpacker().decompress(body) if packed else body, type)
-        differences = _unpacker().decompress(body[START.size :]) if packed else body[START.size :]
-        column = np.frombuffer(body[: START.size] + bytes(8 * self.n - 8), np.int64).copy()
-        column[1:] = np.frombuffer(differences, f"<i{width}")
+            return np.frombuffer(body, type)
+        if form == b"S":
+            return np.frombuffer(body, np.uint8).reshape(8, self.n).T.copy().view(type).ravel()
+        column = np.empty(self.n, np.int64)
+        column[0] = START.unpack_from(body)[0]
+        column[1:] = np.frombuffer(body, f"<i{width}", offset=START.size)
         return column.cumsum()
 
 
 def pack(steps: Array, values: Array, *, times: Array, kinds: Array | None) -> bytes:
     """The bytes of a chunk from columns of one length, at least one point."""
     columns = [
-        _integers(steps) if steps.dtype == np.int64 else _raw(steps, "<f8"),
-        _raw(values, "<f8"),
+        _integers(steps) if steps.dtype == np.int64 else _floats(steps),
+        _floats(values),
         _integers(times),
-        (b"N", 0, 0, b"") if kinds is None else _raw(kinds, "u1"),
+        (b"N", 0, 0, b"") if kinds is None else (b"R", 0, *_smaller(kinds.tobytes())),
     ]
     head = [HEAD.pack(VERSION, len(values), values[0], values[-1])]
     head += [COLUMN.pack(form, width, packed, len(body)) for form, width, packed, body in columns]
@@ -123,12 +127,17 @@ def _integers(column: Array) -> _Packed:
     width = next(
         width for width in (1, 2, 4, 8) if -(1 << (8 * width - 1)) <= low and high < 1 << (8 * width - 1)
     )
-    packed, body = _smaller(differences.astype(f"<i{width}").tobytes())
-    return b"D", width, packed, START.pack(first) + body
+    return b"D", width, *_smaller(START.pack(first) + differences.astype(f"<i{width}").tobytes())
 
 
-def _raw(column: Array, type: str) -> _Packed:
-    packed, body = _smaller(column.astype(type).tobytes())
+def _floats(column: Array) -> _Packed:
+    """As they are or shuffled, whichever is smaller: decimals are better off one way, noise the other."""
+    column = column.astype("<f8")
+    packed, body = _smaller(column.tobytes())
+    if packed:
+        shuffled = _packer().compress(column.view(np.uint8).reshape(-1, 8).T.tobytes())
+        if len(shuffled) < len(body):
+            return b"S", 0, 1, shuffled
     return b"R", 0, packed, body
 
 
