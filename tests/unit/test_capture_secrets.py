@@ -76,6 +76,12 @@ PEM = "\n".join(
         (["--db", f"postgresql://kim:{CANARY}@db/x"], ["--db", f"postgresql://kim:{MASK}@db/x"]),
         ([f"--account-key={CANARY}"], [f"--account-key={MASK}"]),
         (["--token", CANARY + "\n" + CANARY], ["--token", MASK]),
+        (["--auth", "kim:hunter2", "--db-pw", "x"], ["--auth", MASK, "--db-pw", MASK]),
+        (["--secret-key", "/Jalr/K7MDENG/bPxRfiCY"], ["--secret-key", MASK]),
+        (["host=h password=x dbname=y"], [f"host=h password={MASK} dbname=y"]),
+        (["password:x"], [f"password:{MASK}"]),
+        (["-H", f"X-Api-Key: {CANARY}"], ["-H", f"X-Api-Key: {MASK}"]),
+        (["--wandb-key", "16c7e42f292c6912e7710c838347ae178b4a0000"], ["--wandb-key", MASK]),
     ],
 )
 def test_a_secret_argument_is_masked(given, kept):
@@ -129,7 +135,7 @@ def test_variables_are_masked_by_name():
             "SLURM_JWT": "short",
             "NCCL_DEBUG": "INFO",
             "DB_PWD": "x y",
-            "PWD": "/root",
+            "PWD": "/srv/app",
             "RANK": "0",
             "API_KEY": "",
         }
@@ -138,7 +144,7 @@ def test_variables_are_masked_by_name():
         "API_KEY": "",
         "DB_PWD": MASK,
         "NCCL_DEBUG": "INFO",
-        "PWD": "/root",
+        "PWD": "/srv/app",
         "RANK": "0",
         "SLURM_JWT": MASK,
     }

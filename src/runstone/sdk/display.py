@@ -37,8 +37,7 @@ _CELL = "text-align:left;padding:2px 16px 2px 0;border-bottom:1px solid rgba(128
 
 def run_html(fields: Mapping[str, str], series: Mapping[str, Sequence[float]]) -> str:
     """A run's card: its fields side by side, `Status` with a colour and a shape, then a line for each series
-    with
-    its picture, last, lowest and highest value. Whatever the texts hold, none of it is taken for HTML."""
+    with picture, last, lowest and highest value. Whatever the texts hold, none of it is taken for HTML."""
     return table_html(fields) + _series_html(series)
 
 
@@ -50,9 +49,8 @@ def table_html(fields: Mapping[str, str]) -> str:
 
 
 def sparkline(values: Iterable[float]) -> str:
-    """The course of some values as a small SVG, an empty text where there is nothing to draw. NaN and the
-    infinities
-    are gaps; of very many values each bucket's lowest and highest are drawn, so that no peak is lost."""
+    """The course of some values as a small SVG; an empty text where there is nothing to draw. NaN and the
+    infinities are gaps; of very many values each bucket's lowest and highest are drawn: no peak is lost."""
     numbers = _thinned([_number(value) for value in values])
     finite = [number for number in numbers if number is not None]
     if not finite:

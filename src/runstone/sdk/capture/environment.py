@@ -109,7 +109,9 @@ def _processor() -> str | None:
 
 
 def _usable_cpus() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with contextlib.suppress(AttributeError, OSError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _memory_mib() -> int | None:

@@ -6,8 +6,7 @@ import os
 import threading
 from types import ModuleType
 
-# A child forked during another thread's import would inherit the import's lock, which nobody there would
-# open.
+# A child forked during another thread's import would inherit the import's lock, and nobody to open it.
 _importing = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

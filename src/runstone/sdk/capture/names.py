@@ -13,6 +13,8 @@ _SURE_ENDINGS = (
     "passwords",
     "passwd",
     "passphrase",
+    "passcode",
+    "pswd",
     "secret",
     "secrets",
     "authtoken",
@@ -34,6 +36,7 @@ _KEY_ENDINGS = (
     "authkey",
     "credential",
     "credentials",
+    "creds",
 )
 _KEYS = """
     api access secret private account subscription storage shared master signing encryption encrypt service
@@ -76,7 +79,11 @@ def _judge(last: str, before: frozenset[str], value: str) -> bool:
         return not before & _TOKENIZER_WORDS
     if last == "pass":
         return not _NUMBER.fullmatch(value)
-    if last == "pwd" or last.endswith(_KEY_ENDINGS) or (last == "key" and before & _KEY_WORDS):
+    if last == "key" and "secret" in before:
+        return True
+    if last == "auth" and ":" in value:
+        return True
+    if last in ("pwd", "pw") or last.endswith(_KEY_ENDINGS) or (last == "key" and before & _KEY_WORDS):
         return not _is_path(value) and not _NUMBER.fullmatch(value)
     return last in _MAYBE and _is_random(value)
 

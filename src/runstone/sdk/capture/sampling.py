@@ -18,8 +18,7 @@ from runstone.sdk.capture.gpus import gpu_use, visible_gpus
 EVERY_SECONDS = 10.0
 FIRST_SECONDS = 1.0
 
-# Names are such that the filter language takes them without quotes; gpu0 is the GPU that the driver counts
-# as 0.
+# The filter language takes these names without quotes; gpu0 is the GPU that the driver counts as 0.
 DESCRIPTIONS: Mapping[str, str] = {
     "system.cpu.percent": "Processors of the machine in use, 100 being all of them",
     "system.memory.used_mib": "Memory of the machine in use, without what is cached, MiB",

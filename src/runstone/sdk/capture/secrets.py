@@ -12,12 +12,11 @@ MASK = "***"
 
 _MANY = ("secrets", "passwords", "credentials")
 
-# A piece at a time: `re` holds the interpreter's lock during a call, and the script's own threads are
-# waiting.
+# A piece at a time: `re` keeps the interpreter's lock during a call, and the script has threads of its own.
 _PIECE = 16 * 1024
 _KEY_BLOCK = 16 * 1024
 
-_STEM = r"(?:pass|pwd|secret|token|key|cred|auth|sas|sig|jwt|pat\b|bearer|cookie|pin\b)"
+_STEM = r"(?:pass|pwd|pswd|pw\b|secret|token|key|cred|auth|sas|sig|jwt|pat\b|bearer|cookie|pin\b)"
 _NAME = rf"(?<![\w.-])(?P<name>[\w.-]{{0,80}}?{_STEM}[\w.-]{{0,80}})"
 _QUOTED = r"[A-Za-z]{0,2}(?P<quote>\\?[\"'])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\n\\])){0,4096})(?P=quote)"
 _ANNOTATION = r"(?:[ \t]*:[ \t]*[A-Za-z_][\w.\[\]| ]{0,60}?(?=[ \t]*=))?"
@@ -86,8 +85,7 @@ _SHAPES = re.compile(
     re.ASCII,
 )
 
-# Source code gives a name to a value without giving the value away; elsewhere what follows `=` is the value
-# itself.
+# In source code an unquoted value is an expression; elsewhere it is the value itself.
 _CODE_ENDINGS = """
     .py .pyi .pyx .ipynb .json .jsonl .js .mjs .cjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cu
     .cuh .rs .go .cs .swift .jl .r .rb .php .lua .pl .m .sql .html .css
