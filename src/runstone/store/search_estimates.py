@@ -1,0 +1,77 @@
+"""How many runs the parts of a filter let through: counted by index, no further than it matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runstone.model.query import And, Expression, Not, Or, Text
+from runstone.store.database import Transaction
+from runstone.store.search_terms import Terms
+
+# More than this is no driver: to sort what it finds would take longer than to walk along an index.
+CAP = 20_000
+# A hit in a text costs the index more.
+TEXT_CAP = 2_000
+# So many statements at most are spent on counting.
+COUNTS = 16
+
+NEWEST = "SELECT COALESCE(MAX(n), 0) AS n FROM runs"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What finds the runs that a part lets through, and how many they are; ``wide``: at least so many."""
+
+    count: int
+    wide: bool
+    sources: tuple[str, ...]
+
+
+class Estimates:
+    """Counts for one search."""
+
+    def __init__(self, tx: Transaction, terms: Terms) -> None:
+        self._tx = tx
+        self._terms = terms
+        self._left = COUNTS
+
+    def runs(self) -> int:
+        """About how many runs there are, from above."""
+        row = self._tx.one(NEWEST)
+        return max(1, int(row["n"])) if row else 1
+
+    def of(self, tree: Expression) -> Estimate | None:
+        """The estimate of a part; None where no index helps."""
+        if isinstance(tree, Not):
+            return None
+        if isinstance(tree, And):
+            known = [one for one in map(self.of, tree.parts) if one is not None]
+            return min(known, key=lambda one: (one.wide, one.count), default=None)
+        if isinstance(tree, Or):
+            return self._any(tree)
+        sources = self._terms.sources(tree)
+        return self._counted(sources, TEXT_CAP if isinstance(tree, Text) else CAP) if sources else None
+
+    def _any(self, tree: Or) -> Estimate | None:
+        known: list[Estimate] = []
+        for part in tree.parts:
+            one = self.of(part)
+            if one is None:
+                return None
+            known.append(one)
+        count = sum(one.count for one in known)
+        wide = count > CAP or any(one.wide for one in known)
+        return Estimate(count, wide, tuple(source for one in known for source in one.sources))
+
+    def _counted(self, sources: tuple[str, ...], cap: int) -> Estimate | None:
+        count = 0
+        for source in sources:
+            if self._left == 0:
+                return None
+            self._left -= 1
+            limit = self._terms.scope.bind(cap + 1)
+            row = self._tx.one(
+                f"SELECT COUNT(*) AS count FROM ({source} LIMIT {limit}) c", self._terms.scope.values
+            )
+            count += int(row["count"]) if row else 0
+        return Estimate(count, count > cap, sources)
