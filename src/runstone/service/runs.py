@@ -216,8 +216,8 @@ _DEFERRED: Mapping[str, Callable[..., None]] = {
 
 
 def _carry_out(tx: Transaction, n: int, body: Mapping[str, Any]) -> None:
-    """Carry out an operation that a journal deferred; one that is refused becomes an event, and the batch goes
-    on."""
+    """Carry out an operation that a journal deferred; one that is refused becomes an event, and the batch
+    goes on."""
     call = _DEFERRED.get(str(body.get("call")))
     try:
         if call is None:
