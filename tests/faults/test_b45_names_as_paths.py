@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runstone.model.errors import Invalid, NotFound
+from runstone import Experiment, Workspace
+from runstone.model.errors import Invalid, NotFound, UserErrorException
 from runstone.sdk import folders
 from tests.histories import KINDS, RUNS, Filed, filed
 from tests.hostile_names import ACCEPTED, REFUSED
@@ -90,3 +91,23 @@ def test_a_history_with_hostile_names_cannot_make_a_download_leave_its_directory
         "x/",
         "%7e/x",
     }
+
+
+def test_a_script_cannot_upload_a_hostile_name_and_gets_ordinary_ones_back(history: Path) -> None:
+    (history.parent.parent / "source").write_bytes(b"content")
+    with Experiment(Workspace.from_config(), "names").start_logging() as run:
+        before = run.get_file_names()
+        for name in REFUSED:
+            with pytest.raises(UserErrorException):
+                run.upload_file(name, "source")
+            with pytest.raises(UserErrorException):
+                run.download_file(name, "target")
+        assert run.get_file_names() == before
+        kept = sorted({name for name in ACCEPTED.values() if len(name) < 255})
+        for name in kept:
+            run.upload_file(f"given/{name}", "source")
+        run.download_files("given", "out", append_prefix=False)
+    out = history.parent.parent / "out"
+    assert [path for path in kept if (out / path).read_bytes() != b"content"] == []
+    assert sum(path.is_file() for path in out.rglob("*")) == len(kept)
+    assert not (history.parent.parent / "target").exists()
