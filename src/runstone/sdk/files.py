@@ -12,6 +12,9 @@ from runstone.model.errors import NotFound, UserErrorException
 from runstone.sdk import folders
 from runstone.sdk.handle import Handle
 
+LOG_FOLDERS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
+CAPTURED = "system/"
+
 
 class Files(Handle):
     """The part of a run that keeps files, streamed and checked by SHA-256."""
@@ -61,8 +64,9 @@ class Files(Handle):
         ]
 
     def get_file_names(self) -> list[str]:
-        """The names of the run's files, sorted."""
-        return [artifact.name for artifact in self._service.artifacts.list(self._ref)]
+        """The names of the run's files, sorted; without what was captured unasked, which is below
+        ``system/``."""
+        return [artifact.name for artifact in self._files(None)]
 
     def download_file(
         self, name: str, output_file_path: Any = None, _validate_checksum: bool = False
@@ -99,7 +103,7 @@ class Files(Handle):
             output_paths: a path for each file instead, in the order of ``get_file_names``.
             append_prefix: keep ``prefix/`` in the paths below ``output_directory``.
         """
-        found = [artifact.name for artifact in self._service.artifacts.list(self._ref, prefix=prefix)]
+        found = [artifact.name for artifact in self._files(prefix)]
         root = Path(output_directory or ".")
         cut = len(prefix.rstrip("/")) + 1 if prefix and not append_prefix else 0
         targets = (
@@ -125,6 +129,10 @@ class Files(Handle):
             paths.append(str(root / name))
         return paths
 
+    def _files(self, prefix: str | None) -> list[Artifact]:
+        found = self._service.artifacts.list(self._ref, prefix=prefix)
+        return [artifact for artifact in found if prefix or not artifact.name.startswith(CAPTURED)]
+
     def _log_names(self) -> list[str]:
         return [name for name in self.get_file_names() if name.startswith(LOG_FOLDERS)]
 
@@ -144,6 +152,3 @@ class Files(Handle):
             raise UserErrorException(error.message) from None
         with stream:
             folders.save(stream, target)
-
-
-LOG_FOLDERS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")

@@ -82,6 +82,11 @@ class Handle:
             return True
         return self._service.shipper.drain(self._journal, timeout=timeout)
 
+    def _leave(self, timeout: float) -> None:
+        """Nothing more is expected of this handle: its journal goes once all of it has arrived."""
+        if "_journal" in self.__dict__:
+            self._service.shipper.finish(self._journal, timeout=timeout)
+
 
 def warn(message: str) -> None:
     """Say something to the person who runs the script, without ever stopping the script."""

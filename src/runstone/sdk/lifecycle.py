@@ -156,6 +156,7 @@ class Lifecycle(Files):
                     f"The run {self.id} is {self.status} already; it stays so, and does not become {status}."
                 )
         tracking.forget(self)
+        self._leave(tracking.DELIVERY_SECONDS)
 
 
 def _error(given: Any, code: str | None) -> dict[str, Any]:

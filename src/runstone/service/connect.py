@@ -57,7 +57,7 @@ class Service:
         self.settings = settings
         _make(root)
         self.database = open_database(root / "history.db", force_network=settings.force_network)
-        self.shipper = Shipper(self, root / "journal")
+        self.shipper = Shipper(self, root / "journal", strict=settings.strict)
         blobs = Directory(root / "blobs")
         self.recovery = Recovery(self.database, shipper=self.shipper, blobs=blobs, root=root)
         self.workspaces = Workspaces(self.database)
