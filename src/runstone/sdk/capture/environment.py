@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import socket
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -36,9 +35,7 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 def host_name() -> str:
     """The machine's name for itself; it need not resolve."""
-    with contextlib.suppress(OSError):
-        return printable(socket.gethostname(), 250) or "unknown"
-    return "unknown"
+    return printable(platform.node(), 250) or "unknown"
 
 
 def user_name(environ: Mapping[str, str]) -> str:
