@@ -1,0 +1,1 @@
+"""What a script leaves behind: frames in segments, a writer that never waits, a reader, a shipper."""

@@ -1,0 +1,208 @@
+"""Takes journals to the history: what this process writes in the background, what others left on demand."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from runstone.journal import segment
+from runstone.journal.delivery import Delivery, Service
+from runstone.journal.identity import alive
+from runstone.journal.sink import Limits
+from runstone.journal.writer import Writer
+from runstone.model.runs import Process
+
+SECONDS = 1.0
+EXIT_SECONDS = 10.0
+# How long one waits for another thread that is delivering the same journal.
+TURN_SECONDS = 30.0
+
+_living: weakref.WeakSet[Shipper] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Left:
+    """A journal that is there: of which run and process, how long; ``alive`` is None if nobody knows."""
+
+    run: str
+    writer: str
+    process: Process
+    alive: bool | None
+    bytes: int
+
+
+class Shipper:
+    """The journals of one history, seen from one process. Safe for threads, and usable in a forked child."""
+
+    def __init__(
+        self,
+        service: Service,
+        journal: Path,
+        *,
+        warn: Callable[[str], object] | None = None,
+        strict: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        """``warn``, ``strict`` and ``limits`` are those of the writers."""
+        self._thread: threading.Thread | None = None
+        self.journal = Path(journal)
+        self._service = service
+        self._warn = warn or logging.getLogger("runstone").warning
+        self._strict = strict
+        self._limits = limits
+        self._begin()
+        _living.add(self)
+
+    def writer(self, run: str) -> Writer:
+        """A new writer for a run, delivered in the background from its first record on."""
+        return Writer(
+            self.journal,
+            run,
+            limits=self._limits,
+            warn=self._warn,
+            strict=self._strict,
+            wake=self._woken,
+        )
+
+    def drain(self, writer: Writer, *, timeout: float | None = None) -> bool:
+        """Deliver what a writer has logged; whether all of it arrived.
+
+        While the history is away it is tried again until the time is up; without one it is tried once.
+        """
+        writer.sync()
+        return self._deliver(self._of(writer), timeout)
+
+    def finish(self, writer: Writer, *, timeout: float | None = EXIT_SECONDS) -> bool:
+        """Close a writer and deliver what it has logged; its files go when all of it arrived."""
+        writer.close()
+        delivery = self._of(writer)
+        done = self._deliver(delivery, timeout)
+        if done and not writer.on_disk:
+            self._forget(delivery)
+        return done
+
+    def drain_all(self) -> bool:
+        """Deliver what any process has left here, once; whether all of it arrived."""
+        for id in segment.writers(self.journal):
+            self._track(id)
+        with self._lock:
+            deliveries = list(self._deliveries.values())
+        done = True
+        for delivery in deliveries:
+            done = delivery.deliver(TURN_SECONDS) and done
+            if delivery.own is None and not segment.segments(self.journal, delivery.id):
+                self._forget(delivery)
+        return done
+
+    def left(self) -> Iterator[Left]:
+        """The journals that are not delivered to their end, or that belong to a process that still writes."""
+        for id in segment.writers(self.journal):
+            files = segment.segments(self.journal, id)
+            head = next(filter(None, map(segment.head, files)), None)
+            if head is not None:
+                size = sum(segment.size(file) for file in files)
+                yield Left(head.run, id, head.process, alive(head.process), size)
+
+    def blocked(self, writer: Writer) -> Exception | None:
+        """The error for which the history refused what a writer logged."""
+        return self._of(writer).blocked
+
+    def close(self, *, timeout: float = EXIT_SECONDS) -> bool:
+        """Deliver what this process has logged, stop the background thread; whether all of it arrived."""
+        deadline = time.monotonic() + timeout
+        done = True
+        for delivery in self._owned():
+            assert delivery.own is not None
+            done = self.finish(delivery.own, timeout=max(deadline - time.monotonic(), 0.0)) and done
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            self._wakes.put(False)
+            thread.join(max(deadline - time.monotonic(), 0.1))
+        return done
+
+    def _begin(self) -> None:
+        # `log` in a signal handler may come while the same thread is in here
+        self._lock = threading.RLock()
+        # unlike an Event, its `put` may interrupt itself: `log` in a signal handler wakes the thread too
+        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._deliveries: dict[str, Delivery] = {}
+        self._thread = None
+
+    def _deliver(self, delivery: Delivery, timeout: float | None) -> bool:
+        deadline = time.monotonic() + (timeout or 0.0)
+        pause = 0.05
+        while True:
+            left = deadline - time.monotonic()
+            if delivery.deliver(TURN_SECONDS if timeout is None else left):
+                return True
+            if delivery.blocked is not None or left <= pause:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _woken(self, writer: Writer) -> None:
+        """A writer has begun a segment."""
+        self._of(writer)
+        self._wakes.put(True)
+        if self._thread is None:
+            # at the end of an interpreter no thread can be started: its last drain is enough then
+            with suppress(RuntimeError):
+                self._thread = threading.Thread(target=self._work, name="runstone-shipper", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        wakes = self._wakes
+        going = True
+        while going:
+            for delivery in self._owned():
+                assert delivery.own is not None
+                delivery.own.sync()
+                if delivery.due:
+                    delivery.deliver(TURN_SECONDS)
+            with suppress(queue.Empty):
+                going = wakes.get(timeout=SECONDS)
+
+    def _owned(self) -> list[Delivery]:
+        with self._lock:
+            return [delivery for delivery in self._deliveries.values() if delivery.own is not None]
+
+    def _of(self, writer: Writer) -> Delivery:
+        return self._track(writer.id, writer)
+
+    def _track(self, id: str, writer: Writer | None = None) -> Delivery:
+        with self._lock:
+            delivery = self._deliveries.get(id)
+            if delivery is None or (writer is not None and delivery.own is None):
+                delivery = Delivery(self._service, self.journal, writer=writer or id, warn=self._warn)
+                self._deliveries[id] = delivery
+            return delivery
+
+    def _forget(self, delivery: Delivery) -> None:
+        with self._lock:
+            if self._deliveries.get(delivery.id) is delivery:
+                del self._deliveries[delivery.id]
+
+
+def _at_exit() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    for shipper in list(_living):
+        shipper.close(timeout=max(deadline - time.monotonic(), 0.0))
+
+
+def _in_forked_child() -> None:
+    for shipper in list(_living):
+        shipper._begin()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
