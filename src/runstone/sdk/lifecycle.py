@@ -157,6 +157,7 @@ class Lifecycle(Files):
                 )
         tracking.forget(self)
         self._leave(tracking.DELIVERY_SECONDS)
+        self._service.recovery.after_end()
 
 
 def _error(given: Any, code: str | None) -> dict[str, Any]:
