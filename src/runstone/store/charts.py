@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +65,7 @@ def chart(tx: Transaction, window: Window) -> Chart:
             f"A chart has 1 to {MOST_BUCKETS:,} buckets over 'step' or 'time'; "
             f"got {window.buckets} over {window.x!r}."
         )
+    window = replace(window, name=metric_names.composed(window.name))
     metric = metric_names.find(tx, [window.name]).get(window.name)
     key = {"run": window.run, "metric": metric}
     rows = tx.execute(SUMMARIES, key) if metric is not None else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from runstone.journal import frames
 from runstone.journal.frames import Frame, Shape
+from runstone.model.names import metric_name
 
 # Shorter runs of equal frames are cheaper one by one.
 SHORT = 16
@@ -75,7 +76,7 @@ def _single(found: _Found, data: bytes, frame: Frame) -> None:
         found.singles[frame.shape].append((found.count, frame.offset))
     elif frame.shape == frames.SHAPE:
         shape = frames.shape(data, frame)
-        found.shapes[shape.id] = shape
+        found.shapes[shape.id] = replace(shape, columns=tuple((metric_name(n), t) for n, t in shape.columns))
     elif frame.shape == frames.RECORD:
         found.records.append((found.count, frames.body(data, frame)))
     found.count += frames.is_record(frame.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -35,7 +36,12 @@ def find_or_add(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
 
 def digest(name: str) -> str:
     """What the table is searched by."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+
+
+def composed(name: str) -> str:
+    """The name as it is kept: two ways to write one letter are one name."""
+    return unicodedata.normalize("NFC", name)
 
 
 def slots(names: Iterable[str]) -> Iterator[dict[str, str]]:

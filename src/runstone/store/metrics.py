@@ -73,7 +73,7 @@ def values(tx: Transaction, run: int, name: str | None = None) -> dict[str, Seri
     """All series of a run, or the one of that name if it is there, in the order in which they began."""
     if name is not None:
         only = _one(tx, run, name, (-np.inf, np.inf))
-        return {} if _empty(only) else {name: only}
+        return {} if _empty(only) else {only.name: only}
     parts: dict[str, Parts] = defaultdict(Parts)
     for row in tx.execute(CHUNKS, {"run": run}):
         parts[row["name"]].chunks.append(row)
@@ -178,6 +178,7 @@ def parts(tx: Transaction, run: int, name: str, *, metric: int | None) -> Parts:
 
 
 def _one(tx: Transaction, run: int, name: str, span: Span) -> Series:
+    name = metric_names.composed(name)
     metric = metric_names.find(tx, [name]).get(name)
     found = parts(tx, run, name, metric=metric)
     values = {"run": run, "metric": metric, "low": span[0], "high": span[1]}

@@ -235,7 +235,7 @@ def _add_block(found: dict[str, Gathering], block: Block, start: int, only: str 
     keys = block.numbers + start
     for (name, type), values in zip(block.shape.columns, block.columns, strict=True):
         if only in (None, name):
-            gathering = found.setdefault(metric_name(name), Gathering())
+            gathering = found.setdefault(name, Gathering())
             gathering.add_points(keys, block.times, steps=block.steps, values=values, kind=KINDS[type])
 
 

@@ -170,6 +170,9 @@ def _seal_slice(tx: Transaction, run: int, after: int) -> int:
         _seal_metric(tx, run, ids[name], gathering)
     # one that is damaged stays, for whoever can mend it
     tx.many(DELETE_BATCH, [{"id": row["id"]} for row in batches if crc32(row["data"]) == row["crc"]])
+    if refreshed <= last:
+        # SQLite gives the numbers of deleted batches to new ones
+        summaries.mark(tx, run, last=0)
     return last
 
 

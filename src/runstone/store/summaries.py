@@ -83,6 +83,11 @@ def advance(tx: Transaction, run: int, gathered: Mapping[str, Gathering], *, las
     found = advanced(stored(tx, run, list(gathered)), gathered)
     ids = metric_names.find_or_add(tx, list(found))
     tx.many(WRITE, [{"run": run, "metric": ids[name], **_row(latest)} for name, latest in found.items()])
+    mark(tx, run, last=last)
+
+
+def mark(tx: Transaction, run: int, *, last: int) -> None:
+    """Note that the summaries know the batches up to ``last``."""
     tx.execute(REFRESHED, {"run": run, "last": last})
 
 
