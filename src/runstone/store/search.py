@@ -36,7 +36,7 @@ COUNTED = 10_000
 # So few runs are sorted without asking whether a walk along an index would be quicker still.
 FEW = 200
 # A walk is given so many times the rows that it should need before the driver is asked instead.
-PATIENCE = 4
+PATIENCE = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -101,7 +101,7 @@ class _Search:
         self.keys = keys(order, scope)
         self.statements = Statements(scope, self.keys, self.tests)
         self.estimates = Estimates(tx, self.terms)
-        self.known: list[tuple[Expression, Estimate]] = []
+        self.known: list[tuple[int, Estimate]] = []
         self.wide = wide
 
     def page(self, after: Cursor | None, limit: int) -> list[Row]:
@@ -115,20 +115,27 @@ class _Search:
             found = self._walk(0, after, limit, window)
             if len(found) == limit:
                 return found
-        return self._run(self.statements.gathered(best.sources, None, after=after, limit=limit))
+        statements = Statements(self.scope, self.keys, self._left(best))
+        return self._run(statements.gathered(best.sources, None, after=after, limit=limit))
 
     def count(self) -> int:
         best = self._driver()
-        rows = self._run(self.statements.counted(best.sources if best else (), COUNTED + 1))
+        statements = Statements(self.scope, self.keys, self._left(best))
+        rows = self._run(statements.counted(best.sources if best else (), COUNTED + 1))
         return int(rows[0]["count"])
+
+    def _left(self, best: Estimate | None) -> list[str]:
+        """The tests that are left when an estimate's sources drive."""
+        done = {position for position, one in self.known if one is best and one.exact}
+        return [test for position, test in enumerate(self.tests) if position not in done]
 
     def _driver(self) -> Estimate | None:
         """The part of the filter that lets the fewest runs through, unless that is too many to sort."""
-        for part in self.conjuncts:
+        for position, part in enumerate(self.conjuncts):
             estimate = self.estimates.of(part)
             if estimate is None:
                 continue
-            self.known.append((part, estimate))
+            self.known.append((position, estimate))
             if estimate.count <= FEW and not estimate.wide:
                 break
             if estimate.wide:
@@ -172,9 +179,9 @@ class _Search:
         key = self.keys[0]
         runs = self.estimates.runs()
         rows = float(limit)
-        for part, estimate in self.known:
-            if not self._on_row(part, key):
-                rows *= runs / max(1, min(runs, estimate.count))
+        for position, estimate in self.known:
+            if not self._on_row(self.conjuncts[position], key):
+                rows /= estimate.share(runs)
         return int(min(rows, runs)) * PATIENCE
 
     def _on_row(self, tree: Expression, key: Key) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from runstone.model.query import And, Expression, Not, Or, Text
 from runstone.store.database import Transaction
@@ -20,11 +21,20 @@ NEWEST = "SELECT COALESCE(MAX(n), 0) AS n FROM runs"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What finds the runs that a part lets through, and how many they are; ``wide``: at least so many."""
+    """What finds the runs that a part lets through, and how many they are; ``wide``: at least so many.
+
+    ``exact``: it finds no others.
+    """
 
     count: int
     wide: bool
     sources: tuple[str, ...]
+    exact: bool = True
+
+    def share(self, runs: int) -> float:
+        """Which part of all runs that is; of a wide one the middle of what it may be."""
+        least = max(1, min(runs, self.count)) / runs
+        return math.sqrt(least) if self.wide else least
 
 
 class Estimates:
@@ -46,11 +56,16 @@ class Estimates:
             return None
         if isinstance(tree, And):
             known = [one for one in map(self.of, tree.parts) if one is not None]
-            return min(known, key=lambda one: (one.wide, one.count), default=None)
+            best = min(known, key=lambda one: (one.wide, one.count), default=None)
+            return None if best is None else replace(best, exact=False)
         if isinstance(tree, Or):
             return self._any(tree)
         sources = self._terms.sources(tree)
-        return self._counted(sources, TEXT_CAP if isinstance(tree, Text) else CAP) if sources else None
+        if not sources:
+            return None
+        if isinstance(tree, Text):
+            return self._counted(sources, TEXT_CAP, exact=False)
+        return self._counted(sources, CAP, exact=True)
 
     def _any(self, tree: Or) -> Estimate | None:
         known: list[Estimate] = []
@@ -61,9 +76,10 @@ class Estimates:
             known.append(one)
         count = sum(one.count for one in known)
         wide = count > CAP or any(one.wide for one in known)
-        return Estimate(count, wide, tuple(source for one in known for source in one.sources))
+        sources = tuple(source for one in known for source in one.sources)
+        return Estimate(count, wide, sources, all(one.exact for one in known))
 
-    def _counted(self, sources: tuple[str, ...], cap: int) -> Estimate | None:
+    def _counted(self, sources: tuple[str, ...], cap: int, *, exact: bool) -> Estimate | None:
         count = 0
         for source in sources:
             if self._left == 0:
@@ -74,4 +90,4 @@ class Estimates:
                 f"SELECT COUNT(*) AS count FROM ({source} LIMIT {limit}) c", self._terms.scope.values
             )
             count += int(row["count"]) if row else 0
-        return Estimate(count, count > cap, sources)
+        return Estimate(count, count > cap, sources, exact)

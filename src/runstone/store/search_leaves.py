@@ -68,6 +68,8 @@ PRESENT = {
     "display_name": "{x}.display_name IS NOT NULL",
     "children": "{x}.children > 0",
 }
+# What has an index of its own, without the workspace.
+INDEXED_ALONE = ("experiment", "experiment_id", "parent", "root")
 INDEXED_ATTRIBUTES = (
     "run_id",
     "status",
@@ -124,7 +126,8 @@ class Leaves:
         """Where a term looks, and what it tests there."""
         operand = term.field
         if isinstance(operand, Attribute):
-            return Leaf("runs", "{x}.workspace = :workspace", *self._attribute(term, operand))
+            scope = "1 = 1" if operand.name in INDEXED_ALONE else "{x}.workspace = :workspace"
+            return Leaf("runs", scope, *self._attribute(term, operand))
         if operand.group in KINDS:
             key = self.scope.bind(operand.name)
             scope = f"{{x}}.kind = '{KINDS[operand.group]}' AND {{x}}.key = {key}"

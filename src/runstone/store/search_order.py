@@ -29,7 +29,7 @@ CursorValue: TypeAlias = str | int | float | None
 
 @dataclass(frozen=True)
 class Key:
-    """One key: ``expression`` over the run ``r`` and the row ``alias`` that ``join`` brings.
+    """One key: ``expression`` over the run ``r`` and the row ``alias`` that ``join`` brings for ``{n}``.
 
     ``row`` says whose row that is, so that a term on the same row can be tested right there, and ``reading``
     which value of it the key is; ``column`` is set where an index has it in order, within ``scope``.
@@ -51,7 +51,7 @@ class Key:
     def join(self) -> str:
         if self.table == "runs":
             return ""
-        return f" LEFT JOIN {self.table} {self.alias} ON {self.alias}.run = r.n AND {self.scope}"
+        return f" LEFT JOIN {self.table} {self.alias} ON {self.alias}.run = {{n}} AND {self.scope}"
 
 
 @dataclass(frozen=True)

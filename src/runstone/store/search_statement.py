@@ -13,8 +13,8 @@ WORKSPACE = "r.workspace = :workspace"
 # A test that no index answers: what is read in another order stays in it.
 WORKSPACE_TESTED = "(r.workspace = :workspace) IS TRUE"
 
-# A stretch of an order: the runs that have the key of this index and none of those before it; the number of keys
-# stands for the runs that have none.
+# A stretch of an order: the runs that have the key of this index and none of those before it; as many as there are
+# keys stands for the runs that have none.
 Part: TypeAlias = int
 
 
@@ -48,9 +48,11 @@ class Statements:
     def gathered(self, sources: Sequence[str], part: Part | None, *, after: Cursor | None, limit: int) -> str:
         """All that the sources find (or every run), sorted: one stretch of it, or with None the whole."""
         start, where = _driven(sources, WORKSPACE if part is None else WORKSPACE_TESTED)
+        # what a source gives is tested for all that needs no more than the number before the run is read
+        number = "d.n" if sources else "r.n"
         steps = [_Step(key.expression, key.descending, key.nullable, key.nulls_first) for key in self.keys]
         start += "".join(key.join for key in self.keys)
-        return _with(sources) + self._select(start, where, steps, "r.n", part=part, after=after, limit=limit)
+        return _with(sources) + self._select(start, where, steps, number, part=part, after=after, limit=limit)
 
     def walked(
         self, part: Part, *, after: Cursor | None, limit: int, merged: Sequence[str], edge: CursorValue
@@ -89,7 +91,8 @@ class Statements:
     def counted(self, sources: Sequence[str], limit: int) -> str:
         """How many runs pass, as far as ``limit``."""
         start, where = _driven(sources, WORKSPACE)
-        body = f"SELECT 1 FROM {start} WHERE {' AND '.join([*where, *self.tests])}"
+        tests = " AND ".join([*where, *self.tests]).replace("{n}", "d.n" if sources else "r.n")
+        body = f"SELECT 1 FROM {start} WHERE {tests}"
         return f"{_with(sources)}SELECT COUNT(*) AS count FROM ({body} LIMIT {self.scope.bind(limit)}) c"
 
     def _select(
@@ -113,10 +116,11 @@ class Statements:
         left.append(_Step(number, self.keys[-1].descending))
         if after is not None:
             tests += self._beyond(left, [*after.values[first:], after.run])
-        return (
+        text = (
             f"SELECT {number} AS n{columns} FROM {start} WHERE {' AND '.join([*tests, *self.tests])}"
             f" ORDER BY {', '.join(step.order() for step in left)} LIMIT {self.scope.bind(limit)}"
         )
+        return text.replace("{n}", number)
 
     def _beyond(self, steps: Sequence[_Step], values: Sequence[CursorValue]) -> list[str]:
         """Tests that a run comes after these values in the order of the steps."""

@@ -16,7 +16,7 @@ class Terms:
         self._aliases = 0
 
     def condition(self, tree: Expression) -> str:
-        """The test of a tree for the run ``r``."""
+        """The test of a tree for the run ``r``, whose number is ``{n}``."""
         if isinstance(tree, Not):
             return f"({self.condition(tree.part)}) IS NOT TRUE"
         if isinstance(tree, And):
@@ -45,7 +45,7 @@ class Terms:
         self._aliases += 1
         x = f"x{self._aliases}"
         found = (
-            f"EXISTS (SELECT 1 FROM {leaf.table} {x} WHERE {x}.run = r.n AND {leaf.scope} AND {leaf.test})"
+            f"EXISTS (SELECT 1 FROM {leaf.table} {x} WHERE {x}.run = {{n}} AND {leaf.scope} AND {leaf.test})"
         )
         return ("NOT " if leaf.absent else "") + found.replace("{x}", x)
 
@@ -53,7 +53,7 @@ class Terms:
         self._aliases += 1
         x = f"x{self._aliases}"
         test = self._contains(f"{x}.text", word)
-        found = f"EXISTS (SELECT 1 FROM run_text {x} WHERE {x}.run = r.n AND {test})"
+        found = f"EXISTS (SELECT 1 FROM run_text {x} WHERE {x}.run = {{n}} AND {test})"
         statuses = statuses_with(word)
         if not statuses:
             return found
