@@ -49,7 +49,9 @@ def _offline(verbose: bool) -> Run:
     workspace = Workspace.from_config()
     experiment = Experiment(workspace, places.locate(_here(), settings()).experiment)
     kind = _VerboseOfflineRun if verbose else _OfflineRun
-    run = starting.start_run(experiment, run_id=f"OfflineRun_{uuid.uuid4()}", kind=kind)
+    run = starting.start_run(
+        experiment, run_id=f"OfflineRun_{uuid.uuid4()}", kind=kind, display_name=settings().run_name
+    )
     print(
         f"Runstone: this script was not submitted; it logs to the run {run.id} of the experiment "
         f"{experiment.name!r} in {workspace.location}",

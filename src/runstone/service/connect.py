@@ -30,6 +30,7 @@ class Settings:
     workspace: str | None = None
     run_id: str | None = None
     experiment: str | None = None
+    run_name: str | None = None
     capture: str | None = None
     strict: bool = False
     force_network: bool = False
@@ -43,6 +44,7 @@ class Settings:
             workspace=environ.get("RUNSTONE_WORKSPACE") or environ.get("AZUREML_ARM_WORKSPACE_NAME") or None,
             run_id=environ.get("RUNSTONE_RUN_ID") or environ.get("AZUREML_RUN_ID") or None,
             experiment=environ.get("RUNSTONE_EXPERIMENT") or environ.get("AZUREML_ARM_PROJECT_NAME") or None,
+            run_name=environ.get("RUNSTONE_RUN_NAME") or None,
             capture=environ.get("RUNSTONE_CAPTURE"),
             strict=environ.get("RUNSTONE_STRICT", "") not in ("", "0"),
             force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),

@@ -18,10 +18,11 @@ from runstone.store import artifacts, ingest, runs
 from runstone.store.database import Database
 
 if TYPE_CHECKING:
-    from runstone.store.blobs import Blobs
     from runstone.journal.shipper import Shipper
+    from runstone.store.blobs import Blobs
 
-LOOK_SECONDS = 1.0
+# Looking after the dead may take a twentieth of a reader's time: with many runs it is done less often.
+LOOK_SHARE = 20
 SILENT_SECONDS = 30.0
 LOST_SECONDS = 300.0
 # Runs, or batches, from which on another process seals them: a reader may seal fewer by the way.
@@ -36,16 +37,18 @@ class Recovery:
         self._shipper = shipper
         self._blobs = blobs
         self._root = root
-        self._looked = 0.0
+        self._look_again = 0.0
 
     def settle(self) -> None:
         """Take in every record that a ``log()`` has written, and end the runs whose processes have died."""
         self._shipper.drain_all()
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+        begun = time.monotonic()
+        if begun < self._look_again:
             return
-        self._looked = time.monotonic()
         for ref, status, reason in self.lost():
             self._declare(ref, status, reason)
+        ended = time.monotonic()
+        self._look_again = ended + LOOK_SHARE * (ended - begun)
 
     def refresh(self) -> None:
         """Settle, and bring up to date what searches look at: the last, least and greatest values of each
@@ -61,13 +64,7 @@ class Recovery:
 
     def lost(self) -> Iterator[tuple[str, Status, str]]:
         """The runs whose process is gone or silent: the reference, the status that is true, and why."""
-        with self._database.read() as tx:
-            unfinished = runs.unfinished(tx)
-        now = time.time_ns() // 1000
-        for ref, status, process, beat in unfinished:
-            verdict = _verdict(process, (now - beat) / 1e6)
-            if verdict is not None and verdict[0] is not status:
-                yield (ref, *verdict)
+        return lost(self._database)
 
     def after_end(self) -> None:
         """Have another process seal, when a run has ended and much is waiting; at most one does so at a
@@ -108,6 +105,17 @@ class Recovery:
                 name = path.relative_to(folder).as_posix()
                 artifacts.add(tx, runs.find(tx, ref)["n"], name, blob=blob, now=now)
             path.unlink(missing_ok=True)
+
+
+def lost(database: Database) -> Iterator[tuple[str, Status, str]]:
+    """The runs of a database whose process is gone or silent; see ``Recovery.lost``."""
+    with database.read() as tx:
+        unfinished = runs.unfinished(tx)
+    now = time.time_ns() // 1000
+    for ref, status, process, beat in unfinished:
+        verdict = _verdict(process, (now - beat) / 1e6)
+        if verdict is not None and verdict[0] is not status:
+            yield (ref, *verdict)
 
 
 def spool_of(root: Path, ref: str) -> Path:

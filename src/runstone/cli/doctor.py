@@ -1,0 +1,116 @@
+"""``runstone doctor``: is the history whole, what is waiting, what would recovery do."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runstone import __version__
+from runstone.cli import options, output
+
+if TYPE_CHECKING:
+    from runstone.model.inspection import Report, Waiting
+
+PACKAGES = ("numpy", "zstandard", "msgspec", "psutil")
+_LIVES = {True: "its process lives", False: "its process is gone", None: "its process is elsewhere"}
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Take in what is waiting, and end the runs of dead processes.")
+@click.option("--thorough", is_flag=True, help="Read every byte of every file of the runs, too.")
+@options.where
+@options.output
+@options.debug
+def doctor(path: Path, *, repair: bool, thorough: bool, form: str | None) -> int:
+    """Look the history over.
+
+    Says whether its database, its metrics and its files are whole, what waits in journals, and how the next
+    reader would end the runs of dead processes. Nothing is changed without --repair. Ends with 0 when nothing
+    is lost or wrong, with 1 otherwise.
+    """
+    from runstone.service.inspection import inspect  # loaded by the commands that need it: `--help` is quick
+
+    history = Path(options.place(path).history)
+    if not (history / "history.db").exists():
+        click.echo(f"There is no history yet at {history}: nothing to look over.", err=True)
+        return 0
+    report = inspect(history, thorough=thorough)
+    if repair and report.whole:
+        _repair(history)
+        report = inspect(history, thorough=thorough)
+    if (form or "table") == "table":
+        output.lines(_told(report, repair))
+    else:
+        output.emit(form or "json", _document(report), [])
+    return 0 if report.whole else 1
+
+
+def _repair(history: Path) -> None:
+    from runstone.service.connect import connect, disconnect  # only where something is to be changed
+
+    connect(history).recovery.refresh()
+    disconnect(history)
+
+
+def _document(report: Report) -> dict[str, Any]:
+    endings = [{"run": one.run, "status": str(one.status), "why": one.why} for one in report.endings]
+    return {"whole": report.whole, **asdict(report), "endings": endings, "versions": _versions()}
+
+
+def _told(report: Report, repaired: bool) -> Iterator[str]:
+    yield f"History   {report.history}"
+    yield f"          {report.runs:,} runs, {_size(report.bytes)}, schema version {report.version}"
+    yield f"Versions  {', '.join(f'{name} {number}' for name, number in _versions().items())}"
+    yield from _part("Damage", [*report.damage], "none: database, metrics and files are whole")
+    yield from _part("Journals", [_journal(one) for one in report.waiting], "nothing is waiting")
+    endings = [f"{one.run} would be ended as {one.status}: {one.why}" for one in report.endings]
+    yield from _part("Recovery", endings, "nothing to do")
+    yield from _part("Left over", [*report.leftovers], "nothing")
+    yield ""
+    yield _verdict(report, repaired)
+
+
+def _part(title: str, lines: list[str], otherwise: str) -> Iterator[str]:
+    for at, line in enumerate(lines or [otherwise]):
+        yield f"{title if at == 0 else '':10}{output.clean(line)}"
+
+
+def _journal(one: Waiting) -> str:
+    return f"{one.run}: {one.records:,} records, {_size(one.bytes)}, in {one.place}; {_LIVES[one.alive]}"
+
+
+def _verdict(report: Report, repaired: bool) -> str:
+    if not report.whole:
+        return (
+            f"Not whole, see above ({len(report.damage)}). Before anything else, copy the directory "
+            f"{report.history} aside; what is not named above can be read as ever."
+        )
+    if (report.waiting or report.endings) and not repaired:
+        return "Whole. What is waiting is taken in by the next reader, or now by `runstone doctor --repair`."
+    return "Whole."
+
+
+def _versions() -> dict[str, str]:
+    found = {"Runstone": __version__, "Python": platform.python_version(), "system": sys.platform}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

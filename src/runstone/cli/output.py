@@ -1,0 +1,147 @@
+"""How data is printed: for programs as JSON and its kin, for people as a table that fits the terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+GAP = "  "
+# A column gives way to a narrow terminal down to this width.
+LEAST = 8
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def chosen(form: str | None) -> str:
+    """The form that was asked for, else a table on a terminal, and JSON elsewhere."""
+    return form or ("table" if sys.stdout.isatty() else "json")
+
+
+def emit(form: str, value: Any, table: Sequence[Mapping[str, str]]) -> None:
+    """Print a value, a list or an object, in a form; ``table`` is how it looks as rows."""
+    if form == "none":
+        return
+    if form == "table":
+        lines(grid(table, _width()))
+    elif form == "tsv":
+        lines(separated(table))
+    elif form == "ndjson":
+        lines(_json(one) for one in (value if isinstance(value, list) else [value]))
+    elif form.startswith("yaml"):
+        lines([_yaml(value)])
+    else:
+        click.echo(_json(value, indent=2))
+
+
+def lines(texts: Iterable[str]) -> None:
+    """Print lines."""
+    for text in texts:
+        click.echo(text)
+
+
+def warnings(texts: Iterable[str]) -> None:
+    """Say what the asker should know, beside the data."""
+    for text in texts:
+        click.echo(f"runstone: {text}", err=True)
+
+
+def grid(rows: Sequence[Mapping[str, str]], width: int | None) -> list[str]:
+    """Rows under their headings, in columns; numbers to the right, wide columns cut to fit the width."""
+    if not rows:
+        return []
+    names = list(rows[0])
+    cells = [[clean(row[name]) for name in names] for row in rows]
+    widths = [
+        max(map(columns, [name, *column]))
+        for name, column in zip(names, zip(*cells, strict=True), strict=True)
+    ]
+    if width is not None:
+        widths = _fitted(widths, width)
+    right = [all(_numeric(row[at]) for row in cells) for at in range(len(names))]
+    return [
+        GAP.join(
+            _padded(cell, size, end) for cell, size, end in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in [names, ["-" * size for size in widths], *cells]
+    ]
+
+
+def separated(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Rows as tab-separated values, without headings, as the original prints them."""
+    return ["\t".join(clean(text) for text in row.values()) for row in rows]
+
+
+def card(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Names and values, a line each; further lines of a value stand below its first."""
+    size = max((columns(name) for name, _ in pairs), default=0)
+    found = []
+    for name, text in pairs:
+        first, *more = text.splitlines() or [""]
+        found.append(f"{_padded(name, size, False)}{GAP}{clean(first)}".rstrip())
+        found += [f"{' ' * size}{GAP}{clean(line)}".rstrip() for line in more]
+    return found
+
+
+def clean(text: str) -> str:
+    """The text on one line, without what would move the cursor, change colours or turn the direction."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("\ufffd" if unicodedata.category(one) in _UNSEEN else one for one in text)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes: Han and Hangul take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
+        for one in text
+    )
+
+
+def _fitted(widths: list[int], width: int) -> list[int]:
+    widths = list(widths)
+    # the first column, the id, is what people copy: it is never cut
+    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        widest = max(range(1, len(widths)), key=lambda at: widths[at], default=0)
+        if not widest or widths[widest] <= LEAST:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def _padded(text: str, size: int, right: bool) -> str:
+    if columns(text) > size:
+        kept = ""
+        for one in text:
+            if columns(kept + one) > size - 1:
+                break
+            kept += one
+        text = kept + "…"
+    gap = " " * (size - columns(text))
+    return gap + text if right else text + gap
+
+
+def _numeric(text: str) -> bool:
+    return (
+        not text or text.lstrip("-").replace(".", "", 1).replace("e-", "", 1).replace("e+", "", 1).isdigit()
+    )
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _yaml(value: Any) -> str:
+    import yaml  # 30 ms that only this form is worth
+
+    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip("\n")
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

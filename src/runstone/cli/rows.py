@@ -1,0 +1,163 @@
+"""What is printed of a run: its JSON document, and the row of a table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runstone.model.runs import Run
+    from runstone.service.connect import Service
+
+KEY_METRICS = 3
+_LOGS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
+
+
+def document(service: Service, workspace: str, run: Run) -> dict[str, Any]:
+    """The run under the names of the contract; ``metrics`` are last values, times ISO 8601 in UTC."""
+    from runstone.model.runs import iso  # loaded by the commands that need it: `--help` is quick
+
+    ref = f"{workspace}/{run.id}"
+    return {
+        "runId": run.id,
+        "runNumber": run.number,
+        "experimentName": run.experiment,
+        "experimentId": run.experiment_id,
+        "displayName": run.shown_name,
+        "description": run.description,
+        "status": str(run.status),
+        "runType": run.type,
+        "target": run.target,
+        "submittedBy": run.submitter,
+        "parentRunId": run.parent,
+        "rootRunId": run.root,
+        "createdUtc": iso(run.created),
+        "startTimeUtc": iso(run.started),
+        "endTimeUtc": iso(run.ended),
+        "durationSeconds": run.duration,
+        "tags": dict(run.tags),
+        "properties": dict(run.properties),
+        "params": dict(run.params),
+        "metrics": _metrics(service, ref),
+        "error": dict(run.error) if run.error else None,
+        "logFiles": _logs(service, ref, run.id),
+    }
+
+
+def table(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[dict[str, str]]:
+    """A row for each document: what a person looks for first, and the metrics that most of them have."""
+    names = key_metrics(documents, order_by)
+    found = [
+        {
+            "Run": row["runId"],
+            "Name": "" if row["displayName"] == row["runId"] else row["displayName"],
+            "Experiment": row["experimentName"],
+            "Status": row["status"],
+            "Started": _local(row["startTimeUtc"]),
+            "Duration": _duration(row),
+            **{name: _number(row["metrics"].get(name)) for name in names},
+        }
+        for row in documents
+    ]
+    if not any(row["Name"] for row in found):
+        return [{name: text for name, text in row.items() if name != "Name"} for row in found]
+    return found
+
+
+def key_metrics(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[str]:
+    """The metrics that are ordered by, then those that most runs have; never those of the machine."""
+    counts = Counter(name for row in documents for name in row["metrics"] if not name.startswith("system."))
+    asked = [name for name in counts if f"metrics.{name}" in order_by or f"metrics.`{name}`" in order_by]
+    common = [name for name, _ in counts.most_common() if name not in asked]
+    return (asked + common)[:KEY_METRICS]
+
+
+def card(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """One document as lines of name and value, what is empty left out."""
+    lines = [
+        ("Run", row["runId"]),
+        ("Name", "" if row["displayName"] == row["runId"] else row["displayName"]),
+        ("Experiment", f"{row['experimentName']}, run {row['runNumber']}"),
+        ("Status", row["status"]),
+        ("Error", _error(row["error"])),
+        ("Started", _local(row["startTimeUtc"])),
+        ("Duration", _duration(row)),
+        ("By", row["submittedBy"] or ""),
+        ("Parent", row["parentRunId"] or ""),
+        ("Description", row["description"] or ""),
+    ]
+    for title, key in (("Tags", "tags"), ("Params", "params"), ("Metrics", "metrics")):
+        lines += _group(title, {name: value for name, value in row[key].items() if not _machine(key, name)})
+    lines += _group(
+        "Properties", {k: v for k, v in row["properties"].items() if not k.startswith("runstone.")}
+    )
+    return [(name, text) for name, text in lines if text]
+
+
+def _metrics(service: Service, ref: str) -> dict[str, Any]:
+    return {name: _last(latest) for name, latest in sorted(service.metrics.latest(ref).items())}
+
+
+def _last(latest: Any) -> Any:
+    return latest.value if latest.last is None else _plain(latest.last)
+
+
+def _plain(value: float) -> float | str:
+    # JSON has no word for these three
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def _logs(service: Service, ref: str, id: str) -> dict[str, str]:
+    workspace = ref.partition("/")[0]
+    names = [artifact.name for artifact in service.artifacts.list(ref) if artifact.name.startswith(_LOGS)]
+    return {name: f"runstone://{workspace}/runs/{id}/files/{name}" for name in names}
+
+
+def _local(moment: str | None) -> str:
+    if moment is None:
+        return ""
+    return datetime.fromisoformat(moment.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _duration(row: Mapping[str, Any]) -> str:
+    seconds = row["durationSeconds"]
+    if seconds is None and row["startTimeUtc"] and row["endTimeUtc"] is None:
+        begun = datetime.fromisoformat(row["startTimeUtc"].replace("Z", "+00:00")).timestamp()
+        return f"{_spoken(max(0.0, time.time() - begun))} so far"
+    return "" if seconds is None else _spoken(seconds)
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02d} h"
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _error(error: Mapping[str, Any] | None) -> str:
+    return "" if error is None else f"{error.get('code')}: {error.get('message') or ''}".rstrip(": ")
+
+
+def _group(title: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = [name if value is None else f"{name} = {_number(value)}" for name, value in values.items()]
+    return [(title if at == 0 else " ", line) for at, line in enumerate(lines)]
+
+
+def _machine(key: str, name: str) -> bool:
+    return key == "metrics" and name.startswith("system.")
