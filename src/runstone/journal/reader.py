@@ -69,7 +69,7 @@ class Reader:
         """What is there now; the place is always behind the last batch that was taken."""
         # Listed before anything is read: a segment that has a successor gets nothing more.
         files = segment.segments(self.journal, self.writer)
-        for file, successor in zip(files, [*files[1:], None], strict=True):
+        for file, successor in zip(files, [*files[1:], None], strict=False):
             if self._file is not None and segment.number(file) < segment.number(self._file):
                 continue
             if file != self._file and successor and self._is_behind(successor):
