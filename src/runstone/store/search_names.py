@@ -90,7 +90,8 @@ def resolve(tx: Transaction, workspace: int, *, tree: Expression | None, order: 
     """Look up every name of a filter and an order."""
     names = Names()
     uses = [*_uses(terms(tree)), *((key.field, str(key)) for key in order)]
-    _find_metrics(tx, workspace, names, (use for use, _ in uses))
+    missing = (term.field for term in terms(tree) if isinstance(term, Missing))
+    _find_metrics(tx, workspace, names, [*missing, *(operand for operand, _ in uses)])
     for operand, text in uses:
         warning = _unknown(tx, workspace, names, operand)
         if warning:
