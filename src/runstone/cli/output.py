@@ -27,7 +27,7 @@ def emit(form: str, value: Any, table: Sequence[Mapping[str, str]]) -> None:
     if form == "none":
         return
     if form == "table":
-        lines(grid(table, _width()))
+        lines(grid(table, width()))
     elif form == "tsv":
         lines(separated(table))
     elif form == "ndjson":
@@ -50,7 +50,7 @@ def warnings(texts: Iterable[str]) -> None:
         click.echo(f"runstone: {text}", err=True)
 
 
-def grid(rows: Sequence[Mapping[str, str]], width: int | None) -> list[str]:
+def grid(rows: Sequence[Mapping[str, str]], room: int | None) -> list[str]:
     """Rows under their headings, in columns; numbers to the right, wide columns cut to fit the width."""
     if not rows:
         return []
@@ -60,8 +60,8 @@ def grid(rows: Sequence[Mapping[str, str]], width: int | None) -> list[str]:
         max(map(columns, [name, *column]))
         for name, column in zip(names, zip(*cells, strict=True), strict=True)
     ]
-    if width is not None:
-        widths = _fitted(widths, width)
+    if room is not None:
+        widths = _fitted(widths, room)
     right = [all(_numeric(row[at]) for row in cells) for at in range(len(names))]
     return [
         GAP.join(
@@ -87,6 +87,11 @@ def card(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return found
 
 
+def width() -> int | None:
+    """The terminal's width; None where the output is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def clean(text: str) -> str:
     """The text on one line, without what would move the cursor, change colours or turn the direction."""
     if text.isascii() and text.isprintable():
@@ -104,10 +109,10 @@ def columns(text: str) -> int:
     )
 
 
-def _fitted(widths: list[int], width: int) -> list[int]:
+def _fitted(widths: list[int], room: int) -> list[int]:
     widths = list(widths)
     # the first column, the id, is what people copy: it is never cut
-    while sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    while sum(widths) + len(GAP) * (len(widths) - 1) > room:
         widest = max(range(1, len(widths)), key=lambda at: widths[at], default=0)
         if not widest or widths[widest] <= LEAST:
             break
@@ -141,7 +146,3 @@ def _yaml(value: Any) -> str:
     import yaml  # 30 ms that only this form is worth
 
     return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip("\n")
-
-
-def _width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

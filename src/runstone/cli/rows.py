@@ -59,7 +59,7 @@ def table(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[di
             "Status": row["status"],
             "Started": _local(row["startTimeUtc"]),
             "Duration": _duration(row),
-            **{name: _number(row["metrics"].get(name)) for name in names},
+            **{name: number(row["metrics"].get(name)) for name in names},
         }
         for row in documents
     ]
@@ -144,7 +144,8 @@ def _spoken(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A value as people read it: four digits are enough."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -155,7 +156,7 @@ def _error(error: Mapping[str, Any] | None) -> str:
 
 
 def _group(title: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    lines = [name if value is None else f"{name} = {_number(value)}" for name, value in values.items()]
+    lines = [name if value is None else f"{name} = {number(value)}" for name, value in values.items()]
     return [(title if at == 0 else " ", line) for at, line in enumerate(lines)]
 
 
