@@ -25,7 +25,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filed]:
 
 def put(files: Filed, *names: str, content: bytes = b"x", run: str = FIRST) -> None:
     for name in names:
-        files.artifacts.upload(run, name, io.BytesIO(content))
+        files.artifacts.upload(run, name, content=io.BytesIO(content))
 
 
 def names(files: Filed, prefix: str | None = None, run: str = FIRST) -> list[str]:
@@ -38,7 +38,7 @@ def content(files: Filed, name: str, version: int | None = None, run: str = FIRS
 
 
 def test_an_uploaded_file_is_read_back(files: Filed) -> None:
-    artifact = files.artifacts.upload(FIRST, "./outputs/model.pkl", io.BytesIO(b"weights"))
+    artifact = files.artifacts.upload(FIRST, "./outputs/model.pkl", content=io.BytesIO(b"weights"))
     assert (artifact.name, artifact.version, artifact.size) == ("outputs/model.pkl", 1, 7)
     assert artifact.sha256 == hashlib.sha256(b"weights").hexdigest()
     assert artifact.created > 1_600_000_000_000_000
@@ -66,13 +66,13 @@ def test_a_name_again_is_a_new_version(files: Filed) -> None:
 def test_a_name_again_is_refused_when_it_must_not_be_overwritten(files: Filed) -> None:
     put(files, "model", content=b"one")
     with pytest.raises(Conflict) as caught:
-        files.artifacts.upload(FIRST, "model", io.BytesIO(b"two"), overwrite=False)
+        files.artifacts.upload(FIRST, "model", content=io.BytesIO(b"two"), overwrite=False)
     text = "Resource Conflict: ArtifactId ExperimentRun/dcid.first/model already exists."
     assert caught.value.message == text
     assert isinstance(caught.value, ServiceException)
     assert caught.value.status == 409
     assert len(files.kept) == 1
-    files.artifacts.upload(FIRST, "other", io.BytesIO(b"two"), overwrite=False)
+    files.artifacts.upload(FIRST, "other", content=io.BytesIO(b"two"), overwrite=False)
     assert content(files, "model") == b"one"
 
 
@@ -150,7 +150,7 @@ def test_a_deleted_file_is_gone_and_its_name_is_free(files: Filed) -> None:
     assert names(files) == ["other"]
     with pytest.raises(NotFound):
         files.artifacts.get(FIRST, "model", version=1)
-    assert files.artifacts.upload(FIRST, "model", io.BytesIO(b"new"), overwrite=False).version == 3
+    assert files.artifacts.upload(FIRST, "model", content=io.BytesIO(b"new"), overwrite=False).version == 3
 
 
 def test_a_part_of_a_file_is_read(files: Filed) -> None:
@@ -168,10 +168,10 @@ def test_a_long_name_is_a_name(files: Filed) -> None:
 
 def test_a_run_that_is_not_there_keeps_no_file(files: Filed) -> None:
     with pytest.raises(NotFound, match="no run 'third'"):
-        files.artifacts.upload("ws/third", "x", io.BytesIO(b"x"))
+        files.artifacts.upload("ws/third", "x", content=io.BytesIO(b"x"))
     files.delete_run(SECOND)
     with pytest.raises(Gone):
-        files.artifacts.upload(SECOND, "x", io.BytesIO(b"x"))
+        files.artifacts.upload(SECOND, "x", content=io.BytesIO(b"x"))
     assert files.kept == []
 
 
@@ -182,7 +182,7 @@ def test_a_run_that_is_deleted_during_an_upload_gets_no_file(files: Filed) -> No
             return super().read(size)
 
     with pytest.raises(Gone):
-        files.artifacts.upload(FIRST, "x", Slow(b"x"))
+        files.artifacts.upload(FIRST, "x", content=Slow(b"x"))
 
 
 def test_what_reads_takes_in_the_journals_first(files: Filed) -> None:

@@ -67,7 +67,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Filed]:
 
 
 def put(files: Filed, name: str, content: bytes, run: str = FIRST) -> Path:
-    sha256 = files.artifacts.upload(run, name, io.BytesIO(content)).sha256
+    sha256 = files.artifacts.upload(run, name, content=io.BytesIO(content)).sha256
     return files.root / sha256[:2] / sha256
 
 

@@ -28,12 +28,12 @@ from runstone.store.blobs import Directory
 from runstone.store.database import open_database
 
 at, root, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-artifacts = Artifacts(open_database(at), Directory(root), lambda: None)
+artifacts = Artifacts(open_database(at), Directory(root), settle=lambda: None)
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     content = bytes([number]) * 300_000
-    print(artifacts.upload("ws/first", "model", io.BytesIO(content)).version)
+    print(artifacts.upload("ws/first", "model", content=io.BytesIO(content)).version)
 """
 
 
@@ -59,7 +59,7 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 
 
 def put(files: Filed, name: str, content: bytes, run: str = FIRST, *, overwrite: bool = True) -> int:
-    return files.artifacts.upload(run, name, io.BytesIO(content), overwrite=overwrite).version
+    return files.artifacts.upload(run, name, content=io.BytesIO(content), overwrite=overwrite).version
 
 
 def test_threads_that_upload_one_name_each_get_a_version(
@@ -166,7 +166,7 @@ def test_an_upload_that_fails_at_the_end_leaves_no_row(files: Filed) -> None:
             return part
 
     with pytest.raises(Exception, match="was deleted"):
-        files.artifacts.upload(FIRST, "a", Deleting(b"content"))
+        files.artifacts.upload(FIRST, "a", content=Deleting(b"content"))
     files.age()
     assert files.artifacts.sweep() == 1
     assert files.kept == []

@@ -33,7 +33,7 @@ def test_a_hostile_name_is_refused_by_every_call_and_nothing_is_kept(files: File
     calls = (files.artifacts.get, files.artifacts.versions, files.artifacts.open, files.artifacts.delete)
     for name in REFUSED:
         with pytest.raises(Invalid):
-            files.artifacts.upload(RUN, name, io.BytesIO(b"x"))
+            files.artifacts.upload(RUN, name, content=io.BytesIO(b"x"))
         for call in calls:
             with pytest.raises(Invalid):
                 call(RUN, name)
@@ -43,7 +43,7 @@ def test_a_hostile_name_is_refused_by_every_call_and_nothing_is_kept(files: File
 
 def test_no_name_that_is_accepted_becomes_a_path(files: Filed) -> None:
     for number, name in enumerate(ACCEPTED):
-        files.artifacts.upload(RUN, name, io.BytesIO(b"%d" % number))
+        files.artifacts.upload(RUN, name, content=io.BytesIO(b"%d" % number))
     assert files.kept
     assert [path for path in files.kept if not re.fullmatch(r"([0-9a-f]{2})/\1[0-9a-f]{62}", path)] == []
     listed = [artifact.name for artifact in files.artifacts.list(RUN)]
@@ -52,7 +52,7 @@ def test_no_name_that_is_accepted_becomes_a_path(files: Filed) -> None:
 
 def test_what_is_kept_under_an_odd_name_is_found_under_it(files: Filed) -> None:
     for name in ACCEPTED:
-        files.artifacts.upload(RUN, name, io.BytesIO(b"x"))
+        files.artifacts.upload(RUN, name, content=io.BytesIO(b"x"))
     for name, kept in ACCEPTED.items():
         assert files.artifacts.get(RUN, name) == files.artifacts.get(RUN, kept)
         files.artifacts.open(RUN, name).close()
@@ -66,7 +66,7 @@ def test_what_is_kept_under_an_odd_name_is_found_under_it(files: Filed) -> None:
 def test_a_hostile_run_is_no_path_either(files: Filed) -> None:
     for run in ("../first", "ws/../first", "ws/first/../../x", "ws\\first", "/etc/passwd", "", "ws", "ws/"):
         with pytest.raises(NotFound):
-            files.artifacts.upload(run, "x", io.BytesIO(b"x"))
+            files.artifacts.upload(run, "x", content=io.BytesIO(b"x"))
     assert files.kept == []
 
 

@@ -59,7 +59,7 @@ def _rest(run: Run, begun: Begun) -> None:
         if found.properties:
             run._service.runs.add_properties(run._ref, dict(found.properties))
         for name, content in found.files.items():
-            run._service.artifacts.upload(run._ref, name, io.BytesIO(content))
+            run._service.artifacts.upload(run._ref, name, content=io.BytesIO(content))
     except Conflict:
         # the script set one of these properties itself, and it knows better
         return

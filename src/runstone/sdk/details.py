@@ -72,8 +72,9 @@ def card(run: Run) -> dict[str, str]:
 def sparklines(run: Run) -> dict[str, Sequence[float]]:
     """The course of the run's first metrics, for small pictures."""
     found: dict[str, Sequence[float]] = {}
-    for name, latest in list(run._service.metrics.latest(run._ref).items())[:SPARKLINES]:
-        if latest.points > 1:
+    latest = run._service.metrics.latest(run._ref)
+    for name in [name for name in latest if not name.startswith("system.")][:SPARKLINES]:
+        if latest[name].points > 1:
             chart = run._service.metrics.chart(run._ref, name, buckets=60)
             found[name] = [float(value) for value in chart.mean if not math.isnan(value)]
     return found

@@ -143,7 +143,7 @@ class Files(Handle):
     def _upload(self, name: str, stream: Any) -> Artifact:
         if isinstance(stream, io.TextIOBase):
             raise UserErrorException(f"The stream for {name!r} yields text; open it in binary mode ('rb').")
-        return self._service.artifacts.upload(self._ref, name, stream)
+        return self._service.artifacts.upload(self._ref, name, content=stream)
 
     def _download(self, name: str, target: Path) -> None:
         try:

@@ -43,7 +43,7 @@ class Tee:
         self._kept.close()
         if self._path.stat().st_size:
             with open(self._path, "rb") as stream:
-                run._service.artifacts.upload(run._ref, NAME, stream)
+                run._service.artifacts.upload(run._ref, NAME, content=stream)
         self._path.unlink(missing_ok=True)
 
     def write(self, text: str) -> int:

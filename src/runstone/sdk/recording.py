@@ -162,7 +162,7 @@ class Recording(Family):
         self._keep_artifact(kind, name, name, charts.document(kind, name, value), description)
 
     def _keep_artifact(self, kind: str, name: str, artifact: str, content: Any, description: str) -> None:
-        self._service.artifacts.upload(self._ref, artifact, content)
+        self._service.artifacts.upload(self._ref, artifact, content=content)
         uri = f"aml://artifactId/ExperimentRun/dcid.{self.id}/{artifact}"
         self._record_entry({"kind": "artifact", "type": kind, "name": name, "uri": uri})
         self._describe(name, description)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,8 @@ from runstone.journal.identity import here
 from runstone.model.errors import UserErrorException
 from runstone.model.runs import NewRun, Status
 from runstone.sdk import capturing, finding, tracking
+from runstone.sdk.capture.environment import user_name
+from runstone.service.connect import environment
 
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
@@ -62,7 +62,7 @@ def create_children(parent: Handle, tags: Sequence[Mapping[str, str | None]]) ->
             experiment=parent.experiment.id,
             parent=parent._ref,
             target=parent._record.target,
-            submitter=user(),
+            submitter=user_name(environment()),
             tags=tag,
         )
         for tag in tags
@@ -71,14 +71,6 @@ def create_children(parent: Handle, tags: Sequence[Mapping[str, str | None]]) ->
         return []
     records = parent._service.runs.create(parent.experiment.workspace.name, new)
     return [Run._of(parent.experiment, record) for record in records]
-
-
-def user() -> str | None:
-    """Who runs this: the login name, or the bare uid in a container without one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return str(os.getuid()) if hasattr(os, "getuid") else None
 
 
 def _new(experiment: Experiment, run_id: str, status: Status, **more: Any) -> NewRun:
@@ -92,7 +84,12 @@ def _new(experiment: Experiment, run_id: str, status: Status, **more: Any) -> Ne
     more["properties"] = finding.texts(more.get("properties") or {}, "property")
     more["params"] = {str(key): str(value) for key, value in (more.get("params") or {}).items()}
     return NewRun(
-        id=run_id, experiment=experiment.id, status=status, submitter=user(), process=here(), **more
+        id=run_id,
+        experiment=experiment.id,
+        status=status,
+        submitter=user_name(environment()),
+        process=here(),
+        **more,
     )
 
 

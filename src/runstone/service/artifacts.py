@@ -20,7 +20,7 @@ NAMES_IN_ERROR = 100
 class Artifacts:
     """The files of a history's runs. A name is data, never a path; an upload makes a new version of it."""
 
-    def __init__(self, database: Database, blobs: Blobs, settle: Callable[[], None]) -> None:
+    def __init__(self, database: Database, blobs: Blobs, *, settle: Callable[[], None]) -> None:
         self._database = database
         self._blobs = blobs
         self._settle = settle
@@ -63,8 +63,8 @@ class Artifacts:
             if not artifacts.remove(tx, n, name, now=_now()):
                 raise _missing(tx, n, name)
 
-    def upload(self, run: str, name: str, stream: BinaryIO, *, overwrite: bool = True) -> Artifact:
-        """Keep what the stream still holds as a new version of the name (PUT /runs/{run}/artifact/content).
+    def upload(self, run: str, name: str, *, content: BinaryIO, overwrite: bool = True) -> Artifact:
+        """Keep what the stream ``content`` still holds as a new version of the name (PUT /runs/{run}/artifact/content).
 
         Conflict when the name is there and not ``overwrite``. On return the bytes survive a loss of power.
         """
@@ -74,7 +74,7 @@ class Artifacts:
             # asked before a large file is read for nothing; asked again in the writing transaction
             if not overwrite and artifacts.find(tx, row["n"], name):
                 raise artifacts.taken(row["id"], name)
-        blob = self._blobs.put(stream)
+        blob = self._blobs.put(content)
         with self._database.write() as tx:
             added = artifacts.add(
                 tx, runs.find(tx, run)["n"], name, blob=blob, now=_now(), overwrite=overwrite

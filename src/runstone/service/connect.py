@@ -66,7 +66,7 @@ class Service:
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
-        self.artifacts = Artifacts(self.database, blobs, self.recovery.settle)
+        self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
 
     def persist(self) -> bool:
         """Whether everything acknowledged so far now survives a loss of power."""

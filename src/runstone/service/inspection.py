@@ -38,7 +38,7 @@ def inspect(root: Path, *, thorough: bool = False) -> Report:
 
 
 def _lost_files(database: Database, root: Path, thorough: bool) -> Iterator[str]:
-    artifacts = Artifacts(database, Directory(root / "blobs"), lambda: None)
+    artifacts = Artifacts(database, Directory(root / "blobs"), settle=lambda: None)
     try:
         for one in artifacts.damaged(thorough=thorough):
             yield (

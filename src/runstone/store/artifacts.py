@@ -20,6 +20,7 @@ NEWEST = """
 SELECT COALESCE(MAX(version), 0) AS version, COUNT(CASE WHEN deleted IS NULL THEN 1 END) AS live
   FROM artifacts
  WHERE run = :run
+   AND SUBSTR(name, 1, 250) = SUBSTR(:name, 1, 250)
    AND name = :name"""
 
 ADD = """
@@ -39,6 +40,7 @@ VERSIONS = """
 SELECT name, version, sha256, size, created
   FROM artifacts
  WHERE run = :run
+   AND SUBSTR(name, 1, 250) = SUBSTR(:name, 1, 250)
    AND name = :name
    AND deleted IS NULL
  ORDER BY version"""
@@ -46,6 +48,7 @@ SELECT name, version, sha256, size, created
 REMOVE = """
 UPDATE artifacts SET deleted = :now
  WHERE run = :run
+   AND SUBSTR(name, 1, 250) = SUBSTR(:name, 1, 250)
    AND name = :name
    AND deleted IS NULL
 RETURNING version"""

@@ -197,7 +197,8 @@ CREATE TABLE artifacts (
     created BIGINT NOT NULL,
     deleted BIGINT
 );
-CREATE INDEX artifacts_run ON artifacts (run);
+-- As much of a name as both databases can index.
+CREATE INDEX artifacts_run ON artifacts (run, SUBSTR(name, 1, 250));
 CREATE INDEX artifacts_blob ON artifacts (sha256);
 
 -- What happened, written in the transaction that made it happen. sequence counts per run, without gaps.
