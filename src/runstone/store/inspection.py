@@ -112,16 +112,17 @@ def _references(tx: Transaction) -> dict[int, str]:
 
 
 def _lost_points(database: Database, series: Row, whose: str) -> Iterator[str]:
-    before = 0
     try:
         with database.read() as tx:
-            for row in tx.execute(CHUNKS, {"run": series["run"], "metric": series["metric"]}):
-                if crc32(row["data"]) != row["crc"]:
-                    points = f"{before + 1:,} to {before + row['n']:,}"
-                    yield f"The points {points} of the metric {whose} are lost."
-                before += row["n"]
+            chunks = tx.execute(CHUNKS, {"run": series["run"], "metric": series["metric"]})
     except RunstoneError:
-        yield f"The points of the metric {whose} cannot be read from {before + 1:,} on."
+        yield f"The points of the metric {whose} cannot be read."
+        return
+    before = 0
+    for row in chunks:
+        if crc32(row["data"]) != row["crc"]:
+            yield f"The points {before + 1:,} to {before + row['n']:,} of the metric {whose} are lost."
+        before += row["n"]
 
 
 def _lost_batch(database: Database, batch: Row, run: str) -> Iterator[str]:
