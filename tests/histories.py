@@ -42,7 +42,7 @@ class Filed:
         self.blobs = Directory(root)
         self.database: Database = open_database(at)
         self.settled = 0
-        self.artifacts = Artifacts(self.database, self.blobs, self.settle)
+        self.artifacts = Artifacts(self.database, self.blobs, settle=self.settle)
 
     def settle(self) -> None:
         self.settled += 1
