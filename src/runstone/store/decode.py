@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from runstone.model.names import metric_name
 
 # Shorter runs of equal frames are cheaper one by one.
 SHORT = 16
+SHAPE_OF = struct.Struct("<4xI")
 
 Array = NDArray[Any]
 
@@ -44,11 +46,12 @@ def decode(data: bytes, only: str | None = None) -> Decoded:
     """Read a batch that was checked when it was taken in; with ``only``, just the shapes with that metric."""
     found = _Found()
     for run in frames.runs(data):
-        if run.count < SHORT:
-            for offset in range(run.offset, run.offset + run.count * run.length, run.length):
-                _single(found, data, Frame(offset, run.length, frames.HEADER.unpack_from(data, offset)[1]))
-        else:
+        if run.count >= SHORT:
             _many(found, data, run)
+            continue
+        for offset in range(run.offset, run.offset + run.count * run.length, run.length):
+            (id,) = SHAPE_OF.unpack_from(data, offset)
+            _single(found, data, offset, length=run.length, id=id)
     for id, singles in found.singles.items():
         found.parts[id].append(
             (np.array([number for number, _ in singles]), _gather(data, found.shapes[id], singles))
@@ -71,22 +74,23 @@ class _Found:
         self.count = 0
 
 
-def _single(found: _Found, data: bytes, frame: Frame) -> None:
-    if frame.shape >= frames.FIRST_SHAPE:
-        found.singles[frame.shape].append((found.count, frame.offset))
-    elif frame.shape == frames.SHAPE:
-        shape = frames.shape(data, frame)
+def _single(found: _Found, data: bytes, offset: int, *, length: int, id: int) -> None:
+    if id >= frames.FIRST_SHAPE:
+        found.singles[id].append((found.count, offset))
+        found.count += 1
+    elif id == frames.RECORD:
+        found.records.append((found.count, frames.body(data, Frame(offset, length, id))))
+        found.count += 1
+    elif id == frames.SHAPE:
+        shape = frames.shape(data, Frame(offset, length, id))
         found.shapes[shape.id] = replace(shape, columns=tuple((metric_name(n), t) for n, t in shape.columns))
-    elif frame.shape == frames.RECORD:
-        found.records.append((found.count, frames.body(data, frame)))
-    found.count += frames.is_record(frame.shape)
 
 
 def _many(found: _Found, data: bytes, run: frames.Run) -> None:
     ids = np.ndarray((run.count,), "<u4", data, run.offset + 4, (run.length,)).copy()
     if int(ids.min()) < frames.FIRST_SHAPE:
         for index, id in enumerate(ids.tolist()):
-            _single(found, data, Frame(run.offset + index * run.length, run.length, id))
+            _single(found, data, run.offset + index * run.length, length=run.length, id=id)
         return
     numbers = np.arange(found.count, found.count + run.count)
     found.count += run.count

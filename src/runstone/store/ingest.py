@@ -53,7 +53,8 @@ RECORDS: Mapping[str, Mapping[str, type]] = {
 }
 
 ENTRIES = {"value", "list", "row", "table", "artifact"}
-# The time of a point, in ns, after the frame's length and shape.
+# Of a frame: its shape after its length, and the time of a point, in ns, after both.
+SHAPE_OF = struct.Struct("<4xI")
 TIME = struct.Struct("<8xq")
 
 
@@ -122,13 +123,15 @@ def _survey(data: bytes) -> _Batch:
     batch = _Batch(data)
     end = 0
     for run in frames.runs(data):
-        if run.offset != end:
+        offset, count = run.offset, run.count
+        if offset != end:
             break
-        end += run.length * run.count
-        ids = frames.shapes_of(data, run)
+        end += run.length * count
+        # most batches have either long runs or many of one frame: the shape of that one is read here
+        ids = {SHAPE_OF.unpack_from(data, offset)[0]} if count == 1 else frames.shapes_of(data, run)
         if min(ids) >= frames.FIRST_SHAPE:
             _known(batch, ids, run)
-            batch.count += run.count
+            batch.count += count
             continue
         for frame in _singly(data, run):
             _single(batch, frame)

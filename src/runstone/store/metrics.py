@@ -128,7 +128,8 @@ def quality(tx: Transaction, run: int) -> dict[str, int]:
     gathered = gather(tx, run)
     ids = metric_names.find(tx, gathered)
     for name, gathering in gathered.items():
-        counts["repeated"] += sealing.repeated(tx, run, gathering.piece(), metric=ids.get(name))
+        piece = _sealed(tx, run, gathering, metric=ids.get(name)).piece()
+        counts["repeated"] += sealing.repeated(tx, run, piece, metric=ids.get(name)) if piece else 0
     batches = tx.execute(BATCHES, {"run": run})
     counts["damaged"] += sum(batch["count"] for batch in batches if crc32(batch["data"]) != batch["crc"])
     return counts
@@ -169,7 +170,11 @@ class Parts:
 
 def parts(tx: Transaction, run: int, name: str, *, metric: int | None) -> Parts:
     """What there is of one series, but for its chunks."""
-    found = Parts(waiting=gather(tx, run, name).get(name))
+    return _sealed(tx, run, gather(tx, run, name).get(name), metric=metric)
+
+
+def _sealed(tx: Transaction, run: int, waiting: Gathering | None, *, metric: int | None) -> Parts:
+    found = Parts(waiting=waiting)
     if metric is not None:
         found.rows = tx.execute(ROWS_OF_METRIC, {"run": run, "metric": metric})
         end = tx.one(END_OF_CHUNKS, {"run": run, "metric": metric})
