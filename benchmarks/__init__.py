@@ -1,0 +1,1 @@
+"""What Runstone costs, beside its peers and the limits of the machine: ``python -m benchmarks``."""
