@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.runs import iso
-from runstone.sdk import display, finding
+from runstone.sdk import finding
 from runstone.sdk.starting import start_run
 from runstone.sdk.workspace import Workspace
 
@@ -185,6 +185,9 @@ class Experiment:
         return f"Experiment(Name: {self.name},\nWorkspace: {self._workspace.name})"
 
     def _repr_html_(self) -> str:
+        # only notebooks show themselves
+        from runstone.sdk import display
+
         fields = {"Name": self.name, "Workspace": self._workspace.name, "Report Page": self.get_portal_url()}
         return display.table_html(fields)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runstone.model import runs as model
 from runstone.model.errors import UserErrorException
-from runstone.sdk import context, details, display, finding
+from runstone.sdk import context, details, finding
 from runstone.sdk.annotations import Annotations
 from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
@@ -128,6 +128,9 @@ class Run(Recording, Annotations, Lifecycle):
         return "Run(" + ",\n".join(f"{name}: {value}" for name, value in fields.items()) + ")"
 
     def _repr_html_(self) -> str:
+        # only notebooks show themselves
+        from runstone.sdk import display
+
         return display.run_html(details.card(self), details.sparklines(self))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runstone.model import runs as model
 from runstone.model.errors import NotFound, WorkspaceException
-from runstone.sdk import display, places
+from runstone.sdk import places
 from runstone.sdk.compute import LocalTarget
 from runstone.sdk.results import RunList
 from runstone.service.connect import Service, Settings, connect, settings
@@ -243,6 +243,9 @@ class Workspace:
         return f"Workspace(name={self.name!r}, history={self.location!r})"
 
     def _repr_html_(self) -> str:
+        # only notebooks show themselves
+        from runstone.sdk import display
+
         return display.table_html({"Workspace": self.name, "History": self.location})
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from runstone.model.errors import Conflict, Invalid
 from runstone.model.runs import Event, NewRun, Page, Process, Run, Status
 from runstone.service.operation import operation
-from runstone.store import attributes, events, experiments, ingest, runs, search, texts
+from runstone.store import attributes, events, experiments, ingest, runs, texts
 from runstone.store.database import Database, Transaction
 
 PAGE = 1_000
@@ -151,6 +151,9 @@ class Runs:
         """Runs that match a filter, newest first unless ordered otherwise; at most 1,000 a page."""
         if not 1 <= limit <= PAGE:
             raise Invalid(f"A page holds 1 to {PAGE:,} runs; got limit={limit}.")
+        # a quarter of the import of an SDK that only logs, which has no use for it
+        from runstone.store import search
+
         self._refresh()
         id = self._workspace(workspace)
         found = search.search(
@@ -162,6 +165,9 @@ class Runs:
     @operation("GET /workspaces/{workspace}/runs/count")
     def count(self, workspace: str, filter: str = "") -> int:
         """How many runs match; exact to 10,000, then 10,001 ("10,000+")."""
+        # see search()
+        from runstone.store import search
+
         self._refresh()
         return search.count(self._database, self._workspace(workspace), filter=filter)
 
