@@ -80,7 +80,7 @@ def _child(parent: Run, trial: Trial, data: Data, progress: Progress) -> None:
     try:
         with parent.child_run(display_name=trial.name, tags={"model": trial.model}) as child:
             child.add_properties({"data.sha256": data.sha256})
-            for accuracy in digits.train(child, trial, data):
+            for accuracy in digits.train(child, trial, data=data):
                 done += 1
                 progress.step(f"{trial.name}: epoch {done}, accuracy {accuracy:.3f}")
         progress.say(f"  {trial.name}: accuracy {accuracy:.3f}")
@@ -111,7 +111,7 @@ def _tell(workspace: Workspace, parent: Run) -> None:
     ranked = _ranked(workspace, parent)
     service = connect(workspace.location)
     found = [
-        rows.document(service, workspace.name, service.runs.get(f"{workspace.name}/{run.id}"))
+        rows.document(service, service.runs.get(f"{workspace.name}/{run.id}"), workspace=workspace.name)
         for run in ranked
     ]
     click.echo(f"\nThe children of {parent.id}, by accuracy:\n")

@@ -102,7 +102,7 @@ def load() -> Data:
     return Data(train, train_labels, check, check_labels, digest)
 
 
-def train(run: Run, trial: Trial, data: Data) -> Iterator[float]:
+def train(run: Run, trial: Trial, *, data: Data) -> Iterator[float]:
     """Train and log epoch by epoch, yielding the accuracy after each; at the end the files are kept.
 
     Raises:

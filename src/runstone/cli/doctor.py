@@ -48,7 +48,7 @@ def doctor(path: Path, *, repair: bool, thorough: bool, form: str | None) -> int
     if (form or "table") == "table":
         output.lines(_told(report, repair))
     else:
-        output.emit(form or "json", _document(report), [])
+        output.emit(form or "json", _document(report), table=[])
     return 0 if report.whole else 1
 
 

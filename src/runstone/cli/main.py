@@ -14,12 +14,8 @@ from collections.abc import Sequence
 import click
 
 from runstone import __version__
-from runstone.cli.demo import demo
-from runstone.cli.doctor import doctor
-from runstone.cli.execute import execute
-from runstone.cli.initialize import initialize
+from runstone.cli import demo, doctor, execute, initialize, runs
 from runstone.cli.options import Session
-from runstone.cli.runs import run
 from runstone.cli.script import Script
 from runstone.model.errors import AzureMLException, RunstoneError, ServiceException
 
@@ -41,8 +37,8 @@ def cli(context: click.Context, debug: bool) -> None:
         click.echo(context.get_help())
 
 
-for command in (demo, doctor, execute, initialize, run):
-    cli.add_command(command)
+for _command in (demo.demo, doctor.doctor, execute.execute, initialize.initialize, runs.run):
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

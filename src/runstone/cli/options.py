@@ -36,12 +36,8 @@ def where(function: Function) -> Function:
 
 def debug(function: Function) -> Function:
     """``--debug`` behind the command, as well as before it."""
-
-    def note(context: click.Context, _: click.Parameter, given: bool) -> None:
-        context.obj.debug |= given
-
     return click.option(
-        "--debug", is_flag=True, expose_value=False, callback=note, help="Show the trace of an error."
+        "--debug", is_flag=True, expose_value=False, callback=_note_debug, help="Show the trace of an error."
     )(function)
 
 
@@ -73,3 +69,9 @@ def place(path: Path) -> Place:
     from runstone.service.connect import settings
 
     return places.locate(path.resolve(), settings())
+
+
+def _note_debug(context: click.Context, _: click.Parameter, given: bool) -> None:
+    # the reference page is made without a session
+    if context.obj is not None:
+        context.obj.debug |= given

@@ -22,7 +22,7 @@ def chosen(form: str | None) -> str:
     return form or ("table" if sys.stdout.isatty() else "json")
 
 
-def emit(form: str, value: Any, table: Sequence[Mapping[str, str]]) -> None:
+def emit(form: str, value: Any, *, table: Sequence[Mapping[str, str]]) -> None:
     """Print a value, a list or an object, in a form; ``table`` is how it looks as rows."""
     if form == "none":
         return

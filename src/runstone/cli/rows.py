@@ -17,7 +17,7 @@ KEY_METRICS = 3
 _LOGS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
 
 
-def document(service: Service, workspace: str, run: Run) -> dict[str, Any]:
+def document(service: Service, run: Run, *, workspace: str) -> dict[str, Any]:
     """The run under the names of the contract; ``metrics`` are last values, times ISO 8601 in UTC."""
     from runstone.model.runs import iso  # loaded by the commands that need it: `--help` is quick
 

@@ -85,7 +85,7 @@ def list_runs(subscription_id: str | None, resource_group: str | None, **given: 
     service, workspace = _opened(wanted.path, wanted.workspace_name)
     found = _search(service, workspace, wanted) if service else []
     table = rows.table(found, wanted.order_by) if form in ("table", "tsv") else []
-    output.emit(form, found, table)
+    output.emit(form, found, table=table)
     if not found and form == "table":
         click.echo("No runs.", err=True)
 
@@ -107,11 +107,11 @@ def show(subscription_id: str | None, resource_group: str | None, **given: Any) 
     run_id = given["run_id"]
     if service is None:
         raise _unknown(run_id, workspace)
-    found = rows.document(service, workspace, service.runs.get(f"{workspace}/{run_id}"))
+    found = rows.document(service, service.runs.get(f"{workspace}/{run_id}"), workspace=workspace)
     if form == "table":
         output.lines(output.card(rows.card(found)))
     else:
-        output.emit(form, found, rows.table([found]))
+        output.emit(form, found, table=rows.table([found]))
 
 
 def _check(wanted: Wanted) -> None:
@@ -160,7 +160,7 @@ def _search(service: Service, workspace: str, wanted: Wanted) -> list[dict[str, 
         )
         if not cursor:
             output.warnings(page.warnings)
-        found += [rows.document(service, workspace, one) for one in page.runs]
+        found += [rows.document(service, one, workspace=workspace) for one in page.runs]
         cursor = page.cursor
         if cursor is None:
             break
