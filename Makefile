@@ -46,7 +46,7 @@ drill: $(READY) parts ## All tests at full count, with fresh seeds: an hour or m
 	@RUNSTONE_DRILL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(or $(TESTS),tests)
 
 docs: $(READY) ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet && echo "site/index.html"
+	@$(BIN)/mkdocs build --strict && echo "site/index.html"
 
 lock: $(READY) ## Renew requirements/*.txt: newest versions, hashes, no addresses
 	@scripts/lock.sh

@@ -185,7 +185,7 @@ def test_an_example_that_fails_is_a_failure(wrong: str, tmp_path: Path):
 
 def test_the_site_builds_without_warnings(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
