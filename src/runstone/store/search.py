@@ -233,6 +233,6 @@ def _told(wide: Sequence[str]) -> Iterator[None]:
             raise
         parts = "; ".join(f"'{part}' alone lets many runs through" for part in wide[:3])
         raise Busy(
-            f"The search took longer than its budget of {BUDGET:.0f} s. Narrow it, for instance by "
+            f"The search took longer than its budget of {BUDGET:g} s. Narrow it, for instance by "
             f"experiment = '...' or started > now - 7d{': ' + parts if parts else ''}."
         ) from error

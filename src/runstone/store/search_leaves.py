@@ -146,15 +146,18 @@ class Leaves:
         column = REDUCED[reducer]
         if isinstance(term, Has):
             return "1 = 1", True, False
-        if isinstance(term, Missing) or term == Compare(term.field, "=", None):
+        if isinstance(term, Missing):
             return "1 = 1", False, True
         nan = "{x}.last_nan = 1" if reducer == "last" else None
+        if term == Compare(term.field, "=", None):
+            return self._number(column, "!=", None, nan), False, True
         test = self._combined(term, lambda op, value: self._number(column, op, value, nan))
         return test, _ranged(term) and reducer in INDEXED_REDUCERS, False
 
     def _number(self, column: str, op: str, value: Value, nan: str | None) -> str:
         if value is None:
-            return "1 = 1"  # = null was an absence, so this is != null
+            # the only comparison with null that comes here
+            return f"({column} IS NOT NULL OR {nan})" if nan else f"{column} IS NOT NULL"
         number = float(value) if isinstance(value, (bool, int, float)) else math.nan
         if math.isnan(number):
             return nan or NOTHING if op == "=" else f"{column} IS NOT NULL" if op == "!=" else NOTHING
@@ -305,7 +308,9 @@ def _sql(op: str) -> str:
 def _ranged(term: _Term) -> bool:
     if isinstance(term, Compare):
         return term.op != "!=" and term.value is not None and term.value == term.value
-    return isinstance(term, Between) or (isinstance(term, In) and not term.negated)
+    if isinstance(term, In):
+        return not term.negated and all(value == value for value in term.values)
+    return isinstance(term, Between)
 
 
 def _equal(term: _Term) -> bool:
