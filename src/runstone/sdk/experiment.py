@@ -28,7 +28,17 @@ class Experiment:
         UserErrorException: the name is not a legal one.
     """
 
-    def __init__(self, workspace: Workspace, name: str, *_: Any, _id: str | None = None, **__: Any) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        _skip_name_validation: bool = False,
+        _id: str | None = None,
+        _archived_time: Any = None,
+        _create_in_cloud: bool = True,
+        _experiment_dto: Any = None,
+        **kwargs: Any,
+    ) -> None:
         self._workspace = workspace
         operations = workspace._service.experiments
         self._record = operations.get(_id) if _id else operations.create(workspace.name, name)
@@ -69,6 +79,11 @@ class Experiment:
     @property
     def workspace(self) -> Workspace:
         """The workspace in which it is kept."""
+        return self._workspace
+
+    @property
+    def workspace_object(self) -> Workspace:
+        """The original's other name for ``workspace``."""
         return self._workspace
 
     @property

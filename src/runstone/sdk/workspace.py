@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runstone.model import runs as model
-from runstone.model.errors import NotFound, WorkspaceException
+from runstone.model.errors import Conflict, NotFound, WorkspaceException
 from runstone.sdk import places
 from runstone.sdk.compute import LocalTarget
 from runstone.sdk.results import RunList
@@ -39,15 +39,20 @@ class Workspace:
         resource_group: str | None = None,
         workspace_name: str | None = None,
         auth: Any = None,
+        _location: str | None = None,
+        _disable_service_check: bool = False,
+        _workspace_id: str | None = None,
+        sku: str = "basic",
+        tags: Mapping[str, str] | None = None,
+        _cloud: str = "AzureCloud",
         *,
         history: str | Path | None = None,
-        tags: Mapping[str, str] | None = None,
         **_: Any,
     ) -> None:
-        found = _place()
-        given = {"subscription_id": subscription_id, "resource_group": resource_group}
-        labels = {key: value for key, value in given.items() if value}
-        self._open(history or found.history, workspace_name or found.workspace, {**(tags or {}), **labels})
+        if history is None or workspace_name is None:
+            found = _place()
+            history, workspace_name = history or found.history, workspace_name or found.workspace
+        self._open(history, workspace_name, _labels(tags, subscription_id, resource_group))
 
     @staticmethod
     def from_config(
@@ -95,25 +100,46 @@ class Workspace:
         auth: Any = None,
         subscription_id: str | None = None,
         resource_group: str | None = None,
-        *,
-        exist_ok: bool = False,
+        location: str | None = None,
+        create_resource_group: bool = True,
+        sku: str = "basic",
         tags: Mapping[str, str] | None = None,
+        friendly_name: str | None = None,
+        storage_account: Any = None,
+        key_vault: Any = None,
+        app_insights: Any = None,
+        container_registry: Any = None,
+        adb_workspace: Any = None,
+        primary_user_assigned_identity: Any = None,
+        cmk_keyvault: Any = None,
+        resource_cmk_uri: Any = None,
+        hbi_workspace: bool = False,
+        default_cpu_compute_target: Any = None,
+        default_gpu_compute_target: Any = None,
+        private_endpoint_config: Any = None,
+        private_endpoint_auto_approval: bool = True,
+        exist_ok: bool = False,
+        show_output: bool = True,
+        user_assigned_identity_for_cmk_encryption: Any = None,
+        system_datastores_auth_mode: str = "accessKey",
+        v1_legacy_mode: bool | None = None,
+        *,
         history: str | Path | None = None,
-        **_: Any,
     ) -> Workspace:
         """Create a workspace; the original's other arguments (key vault, storage, ...) are accepted and not
         needed.
 
         Raises:
             WorkspaceException: it exists already and ``exist_ok`` is False.
+            UserErrorException: the name is not a legal one.
         """
         address = history or _place().history
-        service = connect(address)
-        if not exist_ok and name in {workspace.name for workspace in service.workspaces.list()}:
-            raise WorkspaceException(f"The workspace {name!r} exists already; pass exist_ok=True to use it.")
-        given = {"subscription_id": subscription_id, "resource_group": resource_group}
-        labels = {key: value for key, value in given.items() if value}
-        return _bare(address, name, {**(tags or {}), **labels})
+        labels = _labels(tags, subscription_id, resource_group)
+        try:
+            connect(address).workspaces.create(name, labels=labels, exist_ok=exist_ok)
+        except Conflict as error:
+            raise WorkspaceException(error.message, inner_exception=error) from None
+        return _bare(address, name, labels)
 
     @staticmethod
     def list(
@@ -147,6 +173,11 @@ class Workspace:
     def location(self) -> str:
         """Where the history is: a directory."""
         return str(self._service.root)
+
+    @property
+    def sku(self) -> str:
+        """``basic``: there is one kind of workspace."""
+        return "basic"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -266,6 +297,13 @@ def _place(file_name: str | None = None) -> places.Place:
 
 def _workspace_at(place: places.Place) -> Workspace:
     return _bare(place.history, place.workspace, place.labels)
+
+
+def _labels(
+    tags: Mapping[str, str] | None, subscription_id: str | None, resource_group: str | None
+) -> dict[str, str]:
+    given = {"subscription_id": subscription_id, "resource_group": resource_group}
+    return {**(tags or {}), **{key: str(value) for key, value in given.items() if value}}
 
 
 def _bare(history: str | Path, name: str, labels: Mapping[str, str]) -> Workspace:

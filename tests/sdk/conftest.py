@@ -1,0 +1,62 @@
+"""What the tests of the SDK start from: a project with a history, an experiment, a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runstone import Experiment, Run, Workspace
+from runstone.sdk import tracking
+from runstone.service.connect import disconnect
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture(autouse=True)
+def project(history: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with a history, from which nothing is captured unless a test asks for it."""
+    monkeypatch.setenv("RUNSTONE_CAPTURE", "none")
+    yield history.parent.parent
+    tracking.end_all()
+    disconnect(history)
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return Workspace.from_config()
+
+
+@pytest.fixture
+def experiment(workspace: Workspace) -> Experiment:
+    return Experiment(workspace, "explore-runs")
+
+
+@pytest.fixture
+def run(experiment: Experiment) -> Run:
+    return experiment.start_logging()
+
+
+@pytest.fixture
+def script(project: Path) -> Callable[..., subprocess.Popen[str]]:
+    """`script(text, *arguments)`: a Python process in the project, its output in pipes."""
+
+    def start(text: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        path = project / "script.py"
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return subprocess.Popen(
+            [sys.executable, str(path), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": str(SOURCE), **environ},
+        )
+
+    return start

@@ -1,0 +1,201 @@
+"""The public names of Workspace, Experiment and Run, as Azure ML SDK v1 has them."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from runstone import Experiment, Run, Workspace
+
+WORKSPACE = {
+    "__init__": "subscription_id, resource_group, workspace_name, auth=None, _location=None, "
+    "_disable_service_check=False, _workspace_id=None, sku='basic', tags=None, _cloud='AzureCloud'",
+    "compute_targets": "property",
+    "create": "name, auth=None, subscription_id=None, resource_group=None, location=None, "
+    "create_resource_group=True, sku='basic', tags=None, friendly_name=None, storage_account=None, "
+    "key_vault=None, app_insights=None, container_registry=None, adb_workspace=None, "
+    "primary_user_assigned_identity=None, cmk_keyvault=None, resource_cmk_uri=None, hbi_workspace=False, "
+    "default_cpu_compute_target=None, default_gpu_compute_target=None, private_endpoint_config=None, "
+    "private_endpoint_auto_approval=True, exist_ok=False, show_output=True, "
+    "user_assigned_identity_for_cmk_encryption=None, system_datastores_auth_mode='accessKey', "
+    "v1_legacy_mode=None",
+    "experiments": "property",
+    "from_config": "path=None, auth=None, _logger=None, _file_name=None",
+    "get": "name, auth=None, subscription_id=None, resource_group=None, location=None, cloud='AzureCloud', "
+    "id=None",
+    "get_details": "",
+    "get_run": "run_id",
+    "list": "subscription_id, auth=None, resource_group=None",
+    "location": "property",
+    "name": "property",
+    "resource_group": "property",
+    "sku": "property",
+    "subscription_id": "property",
+    "tags": "property",
+    "write_config": "path=None, file_name=None",
+}
+EXPERIMENT = {
+    "__init__": "workspace, name, _skip_name_validation=False, _id=None, _archived_time=None, "
+    "_create_in_cloud=True, _experiment_dto=None, **kwargs",
+    "archive": "",
+    "archived_time": "property",
+    "delete": "workspace, experiment_id",
+    "get_portal_url": "",
+    "get_runs": "type=None, tags=None, properties=None, include_children=False",
+    "id": "property",
+    "list": "workspace, experiment_name=None, view_type='ActiveOnly', tags=None",
+    "name": "property",
+    "portal_url": "property",
+    "reactivate": "new_name=None",
+    "refresh": "",
+    "remove_tags": "tags",
+    "set_tags": "tags",
+    "start_logging": "*args, **kwargs",
+    "tag": "key, value=None",
+    "tags": "property",
+    "workspace": "property",
+    "workspace_object": "property",
+}
+RUN = {
+    "__enter__": "",
+    "__exit__": "exit_type, value, traceback",
+    "__init__": "experiment, run_id, outputs=None, **kwargs",
+    "add_properties": "properties",
+    "add_type_provider": "runtype, run_factory",
+    "cancel": "",
+    "child_run": "name=None, run_id=None, outputs=None",
+    "complete": "_set_status=True",
+    "create_children": "count=None, tag_key=None, tag_values=None",
+    "description": "property, settable",
+    "display_name": "property, settable",
+    "download_file": "name, output_file_path=None, _validate_checksum=False",
+    "download_files": "prefix=None, output_directory=None, output_paths=None, batch_size=100, "
+    "append_prefix=True, timeout_seconds=None",
+    "experiment": "property",
+    "fail": "error_details=None, error_code=None, _set_status=True",
+    "flush": "timeout_seconds=300",
+    "get": "workspace, run_id",
+    "get_all_logs": "destination=None",
+    "get_children": "recursive=False, tags=None, properties=None, type=None, status=None, "
+    "_rehydrate_runs=True",
+    "get_context": "allow_offline=True, used_for_context_manager=False, **kwargs",
+    "get_detailed_status": "",
+    "get_details": "",
+    "get_details_with_logs": "",
+    "get_file_names": "",
+    "get_metrics": "name=None, recursive=False, run_type=None, populate=False",
+    "get_portal_url": "",
+    "get_properties": "",
+    "get_status": "",
+    "get_submitted_run": "**kwargs",
+    "get_tags": "",
+    "id": "property",
+    "list": "experiment, type=None, tags=None, properties=None, status=None, include_children=False, "
+    "_rehydrate_runs=True",
+    "list_by_compute": "compute, type=None, tags=None, properties=None, status=None",
+    "log": "name, value, description='', step=None",
+    "log_accuracy_table": "name, value, description=''",
+    "log_confusion_matrix": "name, value, description=''",
+    "log_image": "name, path=None, plot=None, description=''",
+    "log_list": "name, value, description=''",
+    "log_predictions": "name, value, description=''",
+    "log_residuals": "name, value, description=''",
+    "log_row": "name, description=None, **kwargs",
+    "log_table": "name, value, description=''",
+    "name": "property",
+    "number": "property",
+    "parent": "property",
+    "portal_url": "property",
+    "properties": "property",
+    "remove_tags": "tags",
+    "set_tags": "tags",
+    "start": "",
+    "status": "property",
+    "tag": "key, value=None",
+    "tags": "property",
+    "type": "property",
+    "upload_file": "name, path_or_stream, datastore_name=None",
+    "upload_files": "names, paths, return_artifacts=False, timeout_seconds=None, datastore_name=None",
+    "upload_folder": "name, path, datastore_name=None",
+    "wait_for_completion": "show_output=False, wait_post_processing=False, raise_on_error=True",
+}
+NEEDED = {
+    (kind, name): wanted
+    for kind, names in ((Workspace, WORKSPACE), (Experiment, EXPERIMENT), (Run, RUN))
+    for name, wanted in names.items()
+}
+# What the original has and we do not yet: the number of the issue that brings it. This list only shrinks.
+NOT_YET = {
+    (Workspace, "datasets"): 3,
+    (Workspace, "datastores"): 3,
+    (Workspace, "environments"): 3,
+    (Workspace, "get_default_compute_target"): 3,
+    (Workspace, "get_default_datastore"): 3,
+    (Workspace, "get_default_keyvault"): 3,
+    (Workspace, "models"): 3,
+    (Workspace, "set_default_datastore"): 3,
+    (Workspace, "delete"): 4,
+    (Workspace, "update"): 4,
+    (Workspace, "get_mlflow_tracking_uri"): 5,
+    (Experiment, "submit"): 3,
+    (Experiment, "get_docs_url"): 6,
+    (Run, "clean"): 3,
+    (Run, "get_docs_url"): 6,
+    (Run, "get_environment"): 3,
+    (Run, "get_secret"): 3,
+    (Run, "get_secrets"): 3,
+    (Run, "get_snapshot_id"): 3,
+    (Run, "input_datasets"): 3,
+    (Run, "output_datasets"): 3,
+    (Run, "register_model"): 3,
+    (Run, "restore_snapshot"): 3,
+    (Run, "submit_child"): 3,
+    (Run, "take_snapshot"): 3,
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), NEEDED, ids=lambda part: getattr(part, "__name__", part))
+def test_a_call_takes_what_the_original_takes(kind: type, name: str) -> None:
+    wanted = NEEDED[kind, name]
+    member = inspect.getattr_static(kind, name)
+    if wanted.startswith("property"):
+        assert isinstance(member, property)
+        assert (member.fset is not None) >= ("settable" in wanted)
+        return
+    taken = list(inspect.signature(getattr(kind, name)).parameters.values())
+    fits(written(wanted), [parameter for parameter in taken if parameter.name != "self"])
+
+
+@pytest.mark.parametrize(("kind", "name"), NOT_YET, ids=lambda part: getattr(part, "__name__", part))
+def test_a_name_that_has_come_leaves_the_list_of_those_to_come(kind: type, name: str) -> None:
+    assert not hasattr(kind, name), f"{kind.__name__}.{name} is there: hold it by its signature now"
+
+
+@pytest.mark.parametrize("kind", [Workspace, Experiment, Run])
+def test_every_call_says_what_it_promises(kind: type) -> None:
+    silent = [
+        name for name in dir(kind) if not name.startswith("_") and not inspect.getdoc(getattr(kind, name))
+    ]
+    assert silent == []
+
+
+def written(text: str) -> list[inspect.Parameter]:
+    """The parameters of a signature that is written as text."""
+    scope: dict[str, object] = {}
+    exec(f"def call({text}): pass", scope)
+    return list(inspect.signature(scope["call"]).parameters.values())  # type: ignore[arg-type]
+
+
+def fits(wanted: list[inspect.Parameter], taken: list[inspect.Parameter]) -> None:
+    """Whoever calls as the original is called gets the same; more may be taken by name."""
+    placed = [one for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD]
+    needed = [one for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD]
+    assert [one.name for one in placed[: len(needed)]] == [one.name for one in needed]
+    for mine, theirs in zip(placed, needed, strict=False):
+        # what the original asks for may be left out of ours
+        assert theirs.default is theirs.empty or mine.default == theirs.default, mine.name
+    assert placed[len(needed) :] == []
+    for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        assert any(one.kind is kind for one in taken) >= any(one.kind is kind for one in wanted)
+    assert all(one.default is not one.empty for one in taken if one.kind is one.KEYWORD_ONLY)
