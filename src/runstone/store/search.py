@@ -73,7 +73,7 @@ def search(
     wide: list[str] = []
     with _told(wide), db.read(budget=BUDGET) as tx:
         names = resolve(tx, workspace, tree=tree, order=order)
-        found = _Search(tx, Scope(tx.dialect, workspace, now, names), tree, order, wide)
+        found = _Search(tx, Scope(tx.dialect, workspace, now, names), tree=tree, order=order, wide=wide)
         rows = found.page(after, limit + 1)
     following = _cursor(rows[limit - 1], now).text(signed) if len(rows) > limit else None
     return Page(tuple(row["n"] for row in rows[:limit]), following, tuple(names.warnings))
@@ -86,12 +86,12 @@ def count(db: Database, workspace: int, *, filter: str = "", base: Expression | 
     wide: list[str] = []
     with _told(wide), db.read(budget=BUDGET) as tx:
         names = resolve(tx, workspace, tree=tree, order=())
-        return _Search(tx, Scope(tx.dialect, workspace, now, names), tree, (), wide).count()
+        return _Search(tx, Scope(tx.dialect, workspace, now, names), tree=tree, order=(), wide=wide).count()
 
 
 class _Search:
     def __init__(
-        self, tx: Transaction, scope: Scope, tree: Expression, order: Sequence[Order], wide: list[str]
+        self, tx: Transaction, scope: Scope, *, tree: Expression, order: Sequence[Order], wide: list[str]
     ) -> None:
         self.tx = tx
         self.scope = scope

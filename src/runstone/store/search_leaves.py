@@ -224,7 +224,7 @@ class Leaves:
         if kind == "flag":
             return f"{column} {'IS NOT NULL' if (value is True) == (op == '=') else 'IS NULL'}"
         if kind == "status":
-            return self.among("{x}.status", [status.value for status in STATUSES[str(value).lower()]], op)
+            return self.among("{x}.status", [status.value for status in STATUSES[str(value).lower()]], op=op)
         if kind == "number":
             return self._number(column, op, value, None)
         return self._text(operand.name, op, str(value))
@@ -248,16 +248,18 @@ class Leaves:
 
     def _text(self, name: str, op: str, value: str) -> str:
         if op in ("=", "!=") and name == "experiment":
-            return self.among("{x}.experiment", list(self.scope.names.experiments.get(value, ())), op)
+            return self.among("{x}.experiment", list(self.scope.names.experiments.get(value, ())), op=op)
         if op in ("=", "!=") and name in ("parent", "root"):
-            found = (
-                f"SELECT p.n FROM runs p WHERE p.workspace = :workspace AND p.id = {self.scope.bind(value)}"
-            )
-            return f"{{x}}.{name} {'IN' if op == '=' else 'NOT IN'} ({found})"
+            bound = self.scope.bind(value)
+            found = f"SELECT p.n FROM runs p WHERE p.workspace = :workspace AND p.id = {bound}"
+            if op == "=":
+                return f"{{x}}.{name} IN ({found})"
+            # what is NULL is "not in" an empty set
+            return f"({{x}}.{name} IS NOT NULL AND {{x}}.{name} NOT IN ({found}))"
         exact = "" if op in ("=", "!=") else self._exact()
         return f"{COLUMNS[name]} {exact} {_sql(op)} {self.scope.bind(value)}"
 
-    def among(self, column: str, values: list[str], op: str) -> str:
+    def among(self, column: str, values: list[str], *, op: str = "=") -> str:
         if not values:
             return NOTHING if op == "=" else f"{column} IS NOT NULL"
         spelled = ", ".join(map(self.scope.bind, values))
@@ -270,10 +272,10 @@ class Leaves:
             for status in statuses
             if _matches(term.op, term.pattern.lower(), name)
         }
-        return self.among("{x}.status", sorted(matching), "!=" if term.negated else "=")
+        return self.among("{x}.status", sorted(matching), op="!=" if term.negated else "=")
 
     def _like(self, column: str, term: Like) -> str:
-        template, bound = pattern(self.scope.dialect, term.op, term.pattern)
+        template, bound = pattern(term.op, term.pattern, dialect=self.scope.dialect)
         test = template.replace("{e}", column).replace("{p}", self.scope.bind(bound))
         return f"({column} IS NOT NULL AND NOT ({test}))" if term.negated else f"({test})"
 

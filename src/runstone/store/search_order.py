@@ -146,7 +146,7 @@ def _loose(one: Order, operand: Field, scope: Scope, alias: str) -> list[Key]:
     kind = KINDS[operand.group]
     name = scope.bind(operand.name)
 
-    def key(suffix: str, expression: str, column: str = "") -> Key:
+    def key(suffix: str, expression: str, *, column: str = "") -> Key:
         x = alias + suffix
         return Key(
             expression.replace("{x}", x),
@@ -163,8 +163,8 @@ def _loose(one: Order, operand: Field, scope: Scope, alias: str) -> list[Key]:
         )
 
     both = [
-        key("n", "{x}.number", "{x}.number"),
-        key("t", f"{{x}}.text {exact(scope.dialect)}".strip(), "{x}.text"),
+        key("n", "{x}.number", column="{x}.number"),
+        key("t", f"{{x}}.text {exact(scope.dialect)}".strip(), column="{x}.text"),
     ]
     if one.nulls == "last":
         return both

@@ -13,8 +13,8 @@ WORKSPACE = "r.workspace = :workspace"
 # A test that no index answers: what is read in another order stays in it.
 WORKSPACE_TESTED = "(r.workspace = :workspace) IS TRUE"
 
-# A stretch of an order: the runs that have the key of this index and none of those before it; as many as there are
-# keys stands for the runs that have none.
+# A stretch of an order: the runs that have the key of this index and none of those before it. The index
+# after the last key stands for the runs that have none.
 Part: TypeAlias = int
 
 
@@ -52,7 +52,8 @@ class Statements:
         number = "d.n" if sources else "r.n"
         steps = [_Step(key.expression, key.descending, key.nullable, key.nulls_first) for key in self.keys]
         start += "".join(key.join for key in self.keys)
-        return _with(sources) + self._select(start, where, steps, number, part=part, after=after, limit=limit)
+        rows = _Rows(start, where, number)
+        return _with(sources) + self._select(rows, steps, part=part, after=after, limit=limit)
 
     def walked(
         self, part: Part, *, after: Cursor | None, limit: int, merged: Sequence[str], edge: CursorValue
@@ -73,7 +74,8 @@ class Statements:
             else _Step(key.expression, key.descending, key.nullable, key.nulls_first)
             for key in self.keys
         ]
-        return self._select(start, where, steps, _number(walked), part=part, after=after, limit=limit)
+        rows = _Rows(start, where, _number(walked))
+        return self._select(rows, steps, part=part, after=after, limit=limit)
 
     def edge(self, part: Part, *, after: Cursor | None, merged: Sequence[str], window: int) -> str:
         """The value of the stretch's key ``window`` rows further along its index."""
@@ -96,31 +98,24 @@ class Statements:
         return f"{_with(sources)}SELECT COUNT(*) AS count FROM ({body} LIMIT {self.scope.bind(limit)}) c"
 
     def _select(
-        self,
-        start: str,
-        where: Sequence[str],
-        steps: Sequence[_Step],
-        number: str,
-        *,
-        part: Part | None,
-        after: Cursor | None,
-        limit: int,
+        self, rows: _Rows, steps: Sequence[_Step], *, part: Part | None, after: Cursor | None, limit: int
     ) -> str:
         columns = "".join(f", {step.expression} AS c{index}" for index, step in enumerate(steps))
         first = part or 0
-        tests = [*where, *(f"{step.expression} IS NULL" for step in steps[:first])]
+        tests = [*rows.where, *(f"{step.expression} IS NULL" for step in steps[:first])]
         left = list(steps[first:])
         if part is not None and left and left[0].nullable:
             tests.append(f"{left[0].expression} IS NOT NULL")
             left[0] = _Step(left[0].expression, left[0].descending)
-        left.append(_Step(number, self.keys[-1].descending))
+        left.append(_Step(rows.number, self.keys[-1].descending))
         if after is not None:
             tests += self._beyond(left, [*after.values[first:], after.run])
         text = (
-            f"SELECT {number} AS n{columns} FROM {start} WHERE {' AND '.join([*tests, *self.tests])}"
+            f"SELECT {rows.number} AS n{columns} FROM {rows.start}"
+            f" WHERE {' AND '.join([*tests, *self.tests])}"
             f" ORDER BY {', '.join(step.order() for step in left)} LIMIT {self.scope.bind(limit)}"
         )
-        return text.replace("{n}", number)
+        return text.replace("{n}", rows.number)
 
     def _beyond(self, steps: Sequence[_Step], values: Sequence[CursorValue]) -> list[str]:
         """Tests that a run comes after these values in the order of the steps."""
@@ -139,6 +134,15 @@ class Statements:
             # what an index can begin with
             found.insert(0, f"{steps[0].expression} {'<=' if steps[0].descending else '>='} {bound[0]}")
         return found
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Where a statement begins, what narrows it there, and what the run's number is called."""
+
+    start: str
+    where: Sequence[str]
+    number: str
 
 
 @dataclass(frozen=True)

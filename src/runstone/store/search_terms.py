@@ -57,7 +57,7 @@ class Terms:
         statuses = statuses_with(word)
         if not statuses:
             return found
-        return f"({self.leaves.among('r.status', statuses, '=')} OR {found})"
+        return f"({self.leaves.among('r.status', statuses)} OR {found})"
 
     def _text_sources(self, words: tuple[str, ...]) -> tuple[str, ...]:
         # a word that is part of a status may be found there instead; what is found is tested for all words
@@ -65,7 +65,7 @@ class Terms:
         texts = self._text_source(plain or words[:1])
         if plain or not texts:
             return texts
-        statuses = self.leaves.among("x.status", statuses_with(words[0]), "=")
+        statuses = self.leaves.among("x.status", statuses_with(words[0]))
         return (*texts, f"SELECT x.n FROM runs x WHERE x.workspace = :workspace AND {statuses}")
 
     def _text_source(self, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Terms:
         return ()
 
     def _contains(self, column: str, word: str) -> str:
-        template, bound = pattern(self.scope.dialect, "contains", word)
+        template, bound = pattern("contains", word, dialect=self.scope.dialect)
         return template.replace("{e}", column).replace("{p}", self.scope.bind(bound))
 
 

@@ -15,7 +15,7 @@ _ANY, _ONE = object(), object()
 _Piece: TypeAlias = str | object
 
 
-def pattern(dialect: str, op: str, text: str) -> tuple[str, str]:
+def pattern(op: str, text: str, *, dialect: str) -> tuple[str, str]:
     """SQL that tests ``{e}`` against ``{p}``, and the pattern to bind as ``{p}``.
 
     op: like (minds case), ilike, contains, startswith (do not).
