@@ -41,7 +41,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
         database.close()
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     return None
 
 

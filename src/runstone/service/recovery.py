@@ -39,14 +39,16 @@ class Recovery:
         self._root = root
         self._look_again = 0.0
 
-    def settle(self) -> None:
-        """Take in every record that a ``log()`` has written, and end the runs whose processes have died."""
+    def settle(self, ref: str | None = None) -> None:
+        """Take in every record that a ``log()`` has written, and end the runs whose processes have died: the
+        referenced one in any case, the others unless they were looked after a moment ago."""
         self._shipper.drain_all()
         begun = time.monotonic()
         if begun < self._look_again:
+            if ref is not None:
+                self._end_lost(ref)
             return
-        for ref, status, reason in self.lost():
-            self._declare(ref, status, reason)
+        self._end_lost()
         ended = time.monotonic()
         self._look_again = ended + LOOK_SHARE * (ended - begun)
 
@@ -62,10 +64,6 @@ class Recovery:
 
         sealing.seal_waiting(self._database)
 
-    def lost(self) -> Iterator[tuple[str, Status, str]]:
-        """The runs whose process is gone or silent: the reference, the status that is true, and why."""
-        return lost(self._database)
-
     def after_end(self) -> None:
         """Have another process seal, when a run has ended and much is waiting; at most one does so at a
         time."""
@@ -80,6 +78,10 @@ class Recovery:
             start_new_session=True,
             close_fds=True,
         )
+
+    def _end_lost(self, only: str | None = None) -> None:
+        for ref, status, reason in lost(self._database, only):
+            self._declare(ref, status, reason)
 
     def _declare(self, ref: str, status: Status, why: str) -> None:
         error = None
@@ -107,10 +109,11 @@ class Recovery:
             path.unlink(missing_ok=True)
 
 
-def lost(database: Database) -> Iterator[tuple[str, Status, str]]:
-    """The runs of a database whose process is gone or silent; see ``Recovery.lost``."""
+def lost(database: Database, only: str | None = None) -> Iterator[tuple[str, Status, str]]:
+    """The runs (or ``only`` the referenced one) whose process is gone or silent: the reference, the status
+    that is true, and why."""
     with database.read() as tx:
-        unfinished = runs.unfinished(tx)
+        unfinished = runs.unfinished(tx, only)
     now = time.time_ns() // 1000
     for ref, status, process, beat in unfinished:
         verdict = _verdict(process, (now - beat) / 1e6)

@@ -24,7 +24,7 @@ class Runs:
     """
 
     def __init__(
-        self, database: Database, *, settle: Callable[[], None], refresh: Callable[[], None]
+        self, database: Database, *, settle: Callable[..., None], refresh: Callable[[], None]
     ) -> None:
         self._database = database
         self._settle = settle
@@ -41,7 +41,7 @@ class Runs:
     @operation("GET /runs/{run}")
     def get(self, run: str) -> Run:
         """The run; NotFound, or Gone when it was deleted."""
-        self._settle()
+        self._settle(run)
         with self._database.read() as tx:
             return runs.load(tx, [runs.find(tx, run)["n"]])[0]
 

@@ -76,6 +76,8 @@ SELECT r.n, r.id, r.status, r.process, r.heartbeat, w.name AS workspace
    AND r.status IN ('Running', 'NotResponding', 'CancelRequested', 'Finalizing', 'Preparing', 'Starting')
    AND r.deleted IS NULL"""
 
+OPEN_ONE = f"{OPEN} AND w.name = :workspace AND r.id = :id"
+
 
 def reference(workspace: str, id: str) -> str:
     """The text by which every room names a run."""
@@ -189,9 +191,14 @@ def add_quality(tx: Transaction, run: int, counts: Mapping[str, int]) -> None:
     tx.execute(ADD_QUALITY, {"run": run, "quality": json.dumps(quality)})
 
 
-def unfinished(tx: Transaction) -> list[tuple[str, Status, Process, int]]:
+def unfinished(tx: Transaction, ref: str | None = None) -> list[tuple[str, Status, Process, int]]:
     """Runs that a process was running when last heard of: reference, status, process, time of the last
-    beat."""
+    beat; all of them, or the referenced one if it is such a run."""
+    if ref is None:
+        rows = tx.execute(OPEN)
+    else:
+        workspace, _, id = ref.partition("/")
+        rows = tx.execute(OPEN_ONE, {"workspace": workspace, "id": id})
     return [
         (
             reference(row["workspace"], row["id"]),
@@ -199,7 +206,7 @@ def unfinished(tx: Transaction) -> list[tuple[str, Status, Process, int]]:
             Process(**json.loads(row["process"])),
             row["heartbeat"] or 0,
         )
-        for row in tx.execute(OPEN)
+        for row in rows
     ]
 
 
