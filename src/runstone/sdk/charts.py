@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runstone.model.documents import read_json
 from runstone.model.errors import AzureMLException, UserErrorException
+from runstone.sdk import folders
 
 if TYPE_CHECKING:
     from runstone.sdk.recording import Recording
@@ -19,8 +21,9 @@ _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 URI = "aml://artifactId/ExperimentRun/dcid."
 
 
-def image(name: str, path: Any, plot: Any) -> tuple[str, BinaryIO]:
-    """The artifact's name and the bytes of an image given as a path, a stream or a matplotlib plot."""
+def image(name: str, path: Any, plot: Any) -> tuple[str | None, BinaryIO]:
+    """The bytes of an image given as a path, a stream or a matplotlib plot, and what the artifact is called:
+    as the path, else None, for one of ``new_names``."""
     if path is None and plot is None:
         raise AzureMLException("Invalid parameters, one of path and plot is required as input")
     if path is not None and plot is not None:
@@ -28,11 +31,18 @@ def image(name: str, path: Any, plot: Any) -> tuple[str, BinaryIO]:
             "Invalid parameters, path and plot were both provided, only one at a time is supported"
         )
     if plot is not None:
-        return f"{name}_{int(time.time())}.png", _drawn(plot)
+        return None, _drawn(plot)
     if hasattr(path, "read"):
-        return f"{name}_{int(time.time())}.png", _checked(io.BytesIO(path.read()), name)
-    content = Path(path).read_bytes()
-    return _relative(path), _checked(io.BytesIO(content), str(path))
+        return None, _checked(io.BytesIO(path.read()), name)
+    with folders.opened(path) as file:
+        return _relative(path), _checked(io.BytesIO(file.read()), str(path))
+
+
+def new_names(name: str) -> Iterator[str]:
+    """Names for an image that has none: ``<name>_<unix seconds>.png``, and others for the same second."""
+    stem = f"{name}_{int(time.time())}"
+    yield f"{stem}.png"
+    yield from (f"{stem}_{number}.png" for number in count(2))
 
 
 def document(kind: str, name: str, value: str | Mapping[str, Any]) -> BinaryIO:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, BinaryIO
 
-from runstone.model.errors import AzureMLException, UserErrorException
+from runstone.model.errors import AzureMLException, Conflict, UserErrorException
 from runstone.sdk import charts, shapes
 from runstone.sdk.family import Family
 
@@ -86,7 +87,7 @@ class Recording(Family):
             UserErrorException: the file is no PNG or JPEG image.
         """
         artifact, image = charts.image(name, path, plot)
-        self._keep_artifact("image", name, artifact, image, description)
+        self._keep_artifact("image", name, self._keep_image(name, artifact, image), description)
 
     def log_confusion_matrix(self, name: str, value: str | Mapping[str, Any], description: str = "") -> None:
         """Keep a confusion matrix: a dict (or its JSON) with ``schema_type``, ``data.class_labels``,
@@ -156,14 +157,28 @@ class Recording(Family):
     def get_data_quality(self) -> dict[str, int]:
         """Counts of what was out of the ordinary: late, repeated, NaN, coerced, refused, dropped, thinned,
         lost."""
+        self._flushed(None)
         return dict(self._service.metrics.quality(self._ref))
 
     def _keep_document(self, kind: str, name: str, value: str | Mapping[str, Any], description: str) -> None:
-        self._keep_artifact(kind, name, name, charts.document(kind, name, value), description)
+        kept = self._service.artifacts.upload(self._ref, name, content=charts.document(kind, name, value))
+        self._keep_artifact(kind, name, kept.name, description)
 
-    def _keep_artifact(self, kind: str, name: str, artifact: str, content: Any, description: str) -> None:
-        self._service.artifacts.upload(self._ref, artifact, content=content)
-        uri = f"aml://artifactId/ExperimentRun/dcid.{self.id}/{artifact}"
+    def _keep_image(self, name: str, artifact: str | None, image: BinaryIO) -> str:
+        if artifact is not None:
+            return self._service.artifacts.upload(self._ref, artifact, content=image).name
+        names = charts.new_names(name)
+        while True:
+            # two images of one second are both kept
+            with suppress(Conflict):
+                image.seek(0)
+                artifact = next(names)
+                return self._service.artifacts.upload(
+                    self._ref, artifact, content=image, overwrite=False
+                ).name
+
+    def _keep_artifact(self, kind: str, name: str, artifact: str, description: str) -> None:
+        uri = f"{charts.URI}{self.id}/{artifact}"
         self._record_entry({"kind": "artifact", "type": kind, "name": name, "uri": uri})
         self._describe(name, description)
 
