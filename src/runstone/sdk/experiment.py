@@ -155,10 +155,13 @@ class Experiment:
             tags, properties: a key that must be there, or keys with the values that they must have.
             include_children: runs of every depth, not the top level alone.
             filter, order_by: the one filter language, in addition.
+
+        Raises:
+            UserErrorException: the filter cannot be read; the message names the character.
         """
         clauses = [finding.equals("experiment_id", self.id), finding.typed(type)]
         clauses += [*finding.having("tags", tags), *finding.having("properties", properties)]
-        clauses += ["" if include_children else "depth = 0", f"({filter})" if filter.strip() else ""]
+        clauses += ["" if include_children else "depth = 0", finding.given(filter)]
         return finding.runs(self._workspace, clauses, order_by)
 
     def tag(self, key: str, value: str | None = None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.errors import UserErrorException
+from runstone.model.query import parse
 
 if TYPE_CHECKING:
     from runstone.sdk.run import Run
@@ -33,6 +34,11 @@ def runs(workspace: Workspace, clauses: Iterable[str], order_by: str = "") -> It
 def equals(field: str, value: str | None) -> str:
     """``field = 'value'``; nothing when there is no value."""
     return "" if value is None else f"{field} = {quoted(value)}"
+
+
+def given(filter: str) -> str:
+    """A person's filter as one clause among others; FilterError, at its own characters, for what is none."""
+    return "" if parse(filter) is None else f"({filter})"
 
 
 def typed(type: str | None) -> str:
