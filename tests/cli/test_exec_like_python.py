@@ -18,7 +18,7 @@ import os, sys
 print(sys.argv, __name__, __file__, __spec__, __package__, __doc__, __builtins__.__name__)
 print(sys.path[0], os.getcwd(), sys.modules["__main__"].__file__)
 """,
-    "a docstring": '"""What it does."""\nprint(__doc__, __annotations__ if "__annotations__" in globals() else {})',
+    "a docstring": '"""What it does."""\nprint(__doc__)',
     "a module beside it": "import beside\nprint(beside.VALUE)",
     "nothing": "",
     "a message as its code": 'import sys\nsys.exit("no data")',
@@ -125,21 +125,20 @@ def test_what_cannot_be_started_is_said_in_one_line(words: list[str], runstone):
 
 
 def test_ctrl_c_ends_it_by_the_signal_as_it_ends_python(history: Path):
-    Path("script.py").write_text(
-        "import time\nprint('ready', flush=True)\ntime.sleep(60)\n", encoding="utf-8"
-    )
+    text = "import time\nprint('ready', flush=True)\nfor _ in range(600):\n    time.sleep(0.1)\n"
+    Path("script.py").write_text(text, encoding="utf-8")
     ours, expected = (interrupted([*words, "script.py"]) for words in ([PROGRAM, "exec"], [sys.executable]))
     assert ours == expected
     assert ours[0] == -signal.SIGINT
 
 
 def interrupted(words: list[str]) -> tuple[int, str]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.2)  # it is asleep by now: that is where the trace ends
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)  # it is asleep by now: that is where the trace ends
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     return process.returncode, err

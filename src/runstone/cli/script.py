@@ -35,7 +35,9 @@ class Script:
             sys.excepthook(type(error), error, error.__traceback__)
             if not isinstance(error, KeyboardInterrupt):
                 return 1
-            # the interpreter ends by the signal, as shells expect; it has been shown already
+            # The interpreter ends by the signal, as shells expect, unless something is compiled before that
+            # (an import by a thread will do): what goes on beside the runs ends here. It was shown already.
+            tracking.end_all()
             sys.excepthook = lambda *_: None
             raise
         return 0
