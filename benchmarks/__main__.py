@@ -46,9 +46,9 @@ def _figures(peers: list[Tracker], options: argparse.Namespace) -> Iterator[Figu
     yield from journal_cost.figures(quick=quick)
     yield from recording.figures(peers, quick=quick)
     yield from metric_cost.figures(quick=quick)
-    mlflow = next((each for each in peers if each.name == "mlflow"), None)
     for count in FEW_RUNS if quick else (*RUNS, *options.runs):
-        yield from searching.figures(count, mlflow if count <= MLFLOW_RUNS else None)
+        searched = [each for each in peers if each.name == "mlflow" and count <= MLFLOW_RUNS]
+        yield from searching.figures(searched, count)
     if options.long:
         yield from memory.figures()
 

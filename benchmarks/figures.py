@@ -110,7 +110,7 @@ def _line(*cells: str) -> str:
 
 
 def _ratio(value: float) -> str:
-    if math.isnan(value):
+    if math.isnan(value) or value <= 0:
         return "-"
     return f"{_digits(value)}" if value >= 1 else f"1/{_digits(1 / value)}"
 

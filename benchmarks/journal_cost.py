@@ -12,8 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.figures import Figure, Goal, beside
-from benchmarks.peers import OURS, answer, environment, place
-from benchmarks.timing import run
+from benchmarks.peers import measured
 from runstone import Experiment, Run, Workspace
 
 BLOCK = 500
@@ -25,9 +24,7 @@ WIDTHS = {1: Goal(3, ratio=True), 5: Goal(3.5, ratio=True), 10: None}
 
 def figures(*, quick: bool) -> Iterator[Figure]:
     """A line for each number of metrics in a call, beside a bare os.write of as many bytes."""
-    with place() as directory:
-        command = [str(OURS.python), "-m", "benchmarks.journal_cost", str(4 if quick else ROUNDS)]
-        found = answer(run(command, environment=environment(directory), directory=directory))
+    found = measured("journal_cost", str(4 if quick else ROUNDS))
     for width, goal in WIDTHS.items():
         what = "log(), one metric" if width == 1 else f"log_metrics(), {width} metrics"
         size = FRAME + 8 * width

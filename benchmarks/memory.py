@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.figures import Figure, Goal
-from benchmarks.peers import OURS, answer, environment, place
-from benchmarks.timing import run
+from benchmarks.peers import measured
 
 CALLS = 10_000_000
 WARM = CALLS // 10
@@ -20,9 +19,7 @@ ALLOWED = 4 * 2**20
 
 def figures() -> Iterator[Figure]:
     """How much more memory the process has after ten million calls than after the first million."""
-    with place() as directory:
-        command = [str(OURS.python), "-m", "benchmarks.memory"]
-        found = answer(run(command, environment=environment(directory), directory=directory))
+    found = measured("memory")
     yield Figure(
         f"memory gained from call {WARM:,} to call {CALLS:,}",
         (found["last"] - found["warm"]) / 2**20,

@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.drive import series
 from benchmarks.figures import Figure, Goal
-from benchmarks.peers import OURS, answer, environment, place, size
-from benchmarks.timing import cpu, least, run
+from benchmarks.peers import measured, size
+from benchmarks.timing import cpu, least
 from benchmarks.trackers.runstone import Tracker
 
 MILLION = 1_000_000
@@ -26,9 +26,7 @@ REPEATS = 7
 def figures(*, quick: bool) -> Iterator[Figure]:
     """Lines for the way of a long series into the history and out again."""
     count = 5_000 if quick else MILLION
-    with place() as directory:
-        command = [str(OURS.python), "-m", "benchmarks.metric_cost", str(count)]
-        found = answer(run(command, environment=environment(directory), directory=directory))
+    found = measured("metric_cost", str(count))
     what = f"{count:,} points"
     lines = (
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from benchmarks.timing import Cost, Failed, run
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".bench"
+# Trackers look at the repository of the script.
+NAMED = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
+GIT = (("init", "-q"), ("add", "."), (*NAMED, "commit", "-q", "-m", "Add a script"))
 
 Value = TypeVar("Value")
 
@@ -32,8 +36,16 @@ class Tracker:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a script works, a git repository as usual, and where the tracker keeps its data."""
+
+    work: Path
+    data: Path
+
+
+@dataclass(frozen=True)
 class Driven:
-    """What came of a task: the process, its answer, and how much its directory holds."""
+    """What came of a task: the process, its answer, and how much its data take."""
 
     cost: Cost
     answer: Mapping[str, float]
@@ -73,11 +85,17 @@ def peer(name: str) -> Tracker:
 
 def drive(tracker: Tracker, task: str, *, count: int) -> Driven:
     """Have a tracker do a task ``count`` times in a new directory, in a process of its own."""
-    with place() as directory:
+    with place() as found:
         command = [str(tracker.python), "-m", "benchmarks.drive", tracker.module, task, str(count)]
-        cost = run(command, environment=environment(directory), directory=directory)
-        (directory / "output").unlink()
-        return Driven(cost, answer(cost), size(directory))
+        cost = run(command, environment=environment(found), directory=found.work)
+        return Driven(cost, answer(cost), size(found.data))
+
+
+def measured(module: str, *arguments: str, python: Path = OURS.python) -> dict[str, float]:
+    """What a module of this package prints as JSON, run with a new place of its own."""
+    with place() as found:
+        command = [str(python), "-m", f"benchmarks.{module}", *arguments]
+        return answer(run(command, environment=environment(found), directory=found.work))
 
 
 def each(peers: Sequence[Tracker], measure: Callable[[Tracker], Value]) -> dict[str, Value | str]:
@@ -91,18 +109,33 @@ def each(peers: Sequence[Tracker], measure: Callable[[Tracker], Value]) -> dict[
     return found
 
 
+def picked(found: Mapping[str, Mapping[str, float] | str], word: str) -> dict[str, float | str]:
+    """One of the values that were measured of each peer."""
+    return {
+        name: values if isinstance(values, str) else _known(values[word]) for name, values in found.items()
+    }
+
+
 @contextmanager
-def place() -> Iterator[Path]:
-    """A directory on the project's own file system, since another may be in memory."""
+def place() -> Iterator[Place]:
+    """A new place on the project's own file system, since another may be in memory."""
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, ignore_cleanup_errors=True) as directory:
-        yield Path(directory)
+        found = Place(Path(directory, "work"), Path(directory, "data"))
+        found.data.mkdir()
+        found.work.mkdir()
+        (found.work / "train.py").write_text("print('a script')\n")
+        for command in GIT:
+            subprocess.run(["git", *command], cwd=found.work, check=True, capture_output=True)
+        yield found
 
 
-def environment(directory: Path) -> dict[str, str]:
-    """One in which every tracker keeps its data in that directory and asks nothing of the network."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("RUNSTONE_", "AZUREML_"))}
-    where = str(directory)
+def environment(found: Place) -> dict[str, str]:
+    """One in which every tracker keeps its data in that place and asks nothing of the network."""
+    # also what forbids Python to keep compiled modules: the peers were compiled when they were installed
+    dropped = ("RUNSTONE_", "AZUREML_", "PYTHON")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    where = str(found.data)
     return kept | {
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         "BENCH_DIRECTORY": where,
@@ -133,3 +166,7 @@ def answer(cost: Cost) -> dict[str, float]:
             found: dict[str, float] = json.loads(line)
             return found
     raise Failed("it printed no result")
+
+
+def _known(value: float) -> float | str:
+    return "cannot read" if math.isnan(value) else value

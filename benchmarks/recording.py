@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.figures import Figure, beside
-from benchmarks.peers import OURS, Tracker, drive, each
+from benchmarks.peers import OURS, Tracker, drive, each, picked
 
 WORDS = {
     "one": "log(): one metric a call",
@@ -45,6 +44,7 @@ def figures(peers: Sequence[Tracker], *, quick: bool) -> Iterator[Figure]:
     yield from _calls(peers, counts)
     yield from _points(peers, counts)
     yield from _runs(peers, counts)
+    yield from _creations(peers, counts)
 
 
 def _calls(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[Figure]:
@@ -53,7 +53,7 @@ def _calls(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[F
 
     ours, theirs = measure(OURS), each(peers, measure)
     for word, what in WORDS.items():
-        yield from beside(Figure(what, ours[word], "s"), _picked(theirs, word))
+        yield from beside(Figure(what, ours[word], "s"), picked(theirs, word))
 
 
 def _points(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[Figure]:
@@ -68,18 +68,25 @@ def _points(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[
         ("bytes", "a point on disk", "B"),
         ("read", "a million points read back", "s"),
     ):
-        picked = {shown[name]: value for name, value in _picked(theirs, word).items()}
-        yield from beside(Figure(what, ours[word], unit), picked)
+        others = {shown[name]: value for name, value in picked(theirs, word).items()}
+        yield from beside(Figure(what, ours[word], unit), others)
 
 
 def _runs(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[Figure]:
     def measure(tracker: Tracker) -> float:
         return drive(tracker, "runs", count=counts[tracker.name].runs).answer["cpu"]
 
-    ours = measure(OURS)
-    yield from beside(
-        Figure("a run started and ended, one value logged: CPU", ours, "s"), each(peers, measure)
-    )
+    theirs = each(peers, measure)
+    yield from beside(Figure("a run started and ended, one value logged: CPU", measure(OURS), "s"), theirs)
+
+
+def _creations(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[Figure]:
+    def measure(tracker: Tracker) -> float:
+        return drive(tracker, "create", count=counts[tracker.name].runs).answer["cpu"]
+
+    # the others know no run that was not started
+    theirs = each([peer for peer in peers if peer.name == "mlflow"], measure)
+    yield from beside(Figure("a run created for another process: CPU", measure(OURS), "s"), theirs)
 
 
 def _per_point(tracker: Tracker, count: int) -> Mapping[str, float]:
@@ -88,13 +95,3 @@ def _per_point(tracker: Tracker, count: int) -> Mapping[str, float]:
     full = drive(tracker, "points", count=count)
     read = full.answer["read"] * 1_000_000 / count
     return {"cpu": full.answer["kept"] / count, "bytes": (full.size - empty.size) / count, "read": read}
-
-
-def _picked(found: Mapping[str, Mapping[str, float] | str], word: str) -> dict[str, float | str]:
-    return {
-        name: values if isinstance(values, str) else _known(values[word]) for name, values in found.items()
-    }
-
-
-def _known(value: float) -> float | str:
-    return "cannot read" if math.isnan(value) else value

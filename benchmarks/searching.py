@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from benchmarks.figures import Figure, Goal
-from benchmarks.peers import Tracker, answer, environment, place
+from benchmarks.figures import Figure, Goal, beside
+from benchmarks.peers import Tracker, each, environment, measured, picked, place
 from benchmarks.search_data import METRICS, MINUTE, Example, examples, rare_word
-from benchmarks.timing import Failed, least, run
+from benchmarks.timing import least
 from runstone.model.metrics import Latest
 from runstone.model.runs import NewRun, Status
 from runstone.service.connect import Service, Settings, connect, disconnect
@@ -47,22 +45,21 @@ QUERIES = (
 )  # fmt: skip
 
 
-def figures(count: int, mlflow: Tracker | None) -> Iterator[Figure]:
+def figures(peers: Sequence[Tracker], count: int) -> Iterator[Figure]:
     """A line for each query among so many runs."""
-    theirs = _theirs(mlflow, count) if mlflow else {}
-    beside = "mlflow" if theirs else (mlflow.reason if mlflow else "")
-    with place() as directory:
-        service = connect(directory, Settings.of(environment(directory)))
+    theirs = each(peers, lambda peer: measured("search_mlflow", str(count), python=peer.python))
+    with place() as found:
+        service = connect(found.data, Settings.of(environment(found)))
         try:
             load(service, count)
             for query in QUERIES:
                 goal = Goal(query.goal) if count == 100_000 else None
-                what = f"search {count:,} runs: {query.what}"
-                yield Figure(
-                    what, _ours(service, query, count), "s", beside, theirs.get(query.name, math.nan), goal
+                figure = Figure(
+                    f"search {count:,} runs: {query.what}", _ours(service, query, count), "s", goal=goal
                 )
+                yield from beside(figure, picked(theirs, query.name))
         finally:
-            disconnect(directory)
+            disconnect(found.data)
 
 
 def load(service: Service, count: int) -> None:
@@ -74,24 +71,8 @@ def load(service: Service, count: int) -> None:
         with service.database.write() as tx:
             metrics = metric_names.find_or_add(tx, METRICS)
             for number, example in batch:
-                _add(
-                    tx,
-                    NewRun(id=f"run-{number}", experiment=experiment, status=Status.RUNNING),
-                    example,
-                    metrics,
-                )
-
-
-def _theirs(mlflow: Tracker, count: int) -> Mapping[str, float]:
-    if mlflow.reason:
-        return {}
-    with place() as directory:
-        command = [str(mlflow.python), "-m", "benchmarks.search_mlflow", str(count)]
-        try:
-            return answer(run(command, environment=environment(directory), directory=directory))
-        except Failed as error:
-            print(f"mlflow, search: {error}", file=sys.stderr)
-            return {}
+                new = NewRun(id=f"run-{number}", experiment=experiment, status=Status.RUNNING)
+                _add(tx, new, example, metrics)
 
 
 def _add(tx: Transaction, new: NewRun, example: Example, metrics: Mapping[str, int]) -> None:

@@ -21,12 +21,12 @@ def figures(peers: Sequence[Tracker], repeats: int) -> Iterator[Figure]:
     """Lines for imports, and for the wall and CPU time of a script with one run and one value."""
     bare = {"a bare Python": _import(OURS, NOTHING, repeats)}
     lazy, whole = (_added(OURS, text, repeats) for text in (LAZY, WHOLE))
-    yield from beside(Figure("import runstone, more than a bare Python", lazy, "s", goal=Goal(0.050)), bare)
+    yield from beside(Figure("import runstone: CPU beyond a bare Python", lazy, "s", goal=Goal(0.050)), bare)
     modules = _modules(LAZY)
     own = {"a bare Python's own": modules["bare"]}
     yield from beside(Figure("modules that it loads", modules["added"], "", goal=Goal(100)), own)
     others = each(peers, lambda peer: _added(peer, f"import {peer.module}", repeats))
-    yield from beside(Figure("import Workspace, Experiment and Run from it", whole, "s"), others)
+    yield from beside(Figure("import Workspace, Experiment and Run: CPU", whole, "s"), others)
     yield from _first_runs(peers, max(repeats // 3, 1))
 
 
@@ -49,7 +49,7 @@ def _added(tracker: Tracker, text: str, repeats: int) -> float:
 
 
 def _import(tracker: Tracker, text: str, repeats: int) -> float:
-    return min(_python(tracker, text).wall for _ in range(repeats))
+    return min(_python(tracker, text).cpu for _ in range(repeats))
 
 
 def _modules(text: str) -> Mapping[str, float]:
@@ -57,6 +57,5 @@ def _modules(text: str) -> Mapping[str, float]:
 
 
 def _python(tracker: Tracker, text: str) -> Cost:
-    with place() as directory:
-        command = [str(tracker.python), "-c", text]
-        return run(command, environment=environment(directory), directory=directory)
+    with place() as found:
+        return run([str(tracker.python), "-c", text], environment=environment(found), directory=found.work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def cpu() -> float:
 def run(command: Sequence[str], *, environment: Mapping[str, str], directory: Path) -> Cost:
     """Run a process to its end in a directory; Failed when it ends with an error."""
     start = time.perf_counter()
-    with (directory / "output").open("w+b") as output:
+    with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
             cwd=directory,

@@ -12,6 +12,9 @@ class Tracker(Protocol):
     def start(self) -> None:
         """Start a run."""
 
+    def create(self) -> None:
+        """Create a run that another process may start; only asked of those that can."""
+
     def log(self, name: str, value: float, *, step: int) -> None:
         """Log one value."""
 

@@ -16,11 +16,14 @@ class Tracker:
     """Runs of an experiment."""
 
     def __init__(self) -> None:
-        mlflow.set_experiment("bench")
+        self.experiment = mlflow.set_experiment("bench").experiment_id
         self.run = ""
 
     def start(self) -> None:
         self.run = mlflow.start_run().info.run_id
+
+    def create(self) -> None:
+        mlflow.MlflowClient().create_run(self.experiment)
 
     def log(self, name: str, value: float, *, step: int) -> None:
         mlflow.log_metric(name, value, step=step)

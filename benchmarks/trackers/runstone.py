@@ -18,6 +18,9 @@ class Tracker:
     def start(self) -> None:
         self.run = self.experiment.start_logging(outputs=False)
 
+    def create(self) -> None:
+        self.run.create_children(1)
+
     def log(self, name: str, value: float, *, step: int) -> None:
         self.run.log(name, value, step=step)
 
