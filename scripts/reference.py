@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,10 @@ import runstone
 from runstone.service.operation import operations
 
 NOTE = "This page is made from the code at each build."
+# A fence with a title is Markdown of another kind than the site's; the title goes above it.
+TITLED = re.compile(r'^( *)```(\w+) title="([^"]+)"$', re.M)
+SECTION = re.compile(r"(Args|Returns|Raises):")
+ENTRY = re.compile(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -21,6 +26,11 @@ def on_files(files: Any, config: Any) -> Any:
     for name, text in pages().items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Show the name of a file above what is in it; mkdocs calls this."""
+    return TITLED.sub(r"\1`\3`:\n\n\1```\2", markdown)
 
 
 def pages() -> dict[str, str]:
@@ -91,7 +101,7 @@ def _page(title: str, parts: Iterator[str]) -> str:
 def _classes() -> Iterator[str]:
     for name, cls in public_classes().items():
         yield f"## {name}"
-        yield inspect.getdoc(cls) or ""
+        yield _prose(cls)
         for member, value in members(cls):
             yield from _member(name, member, value)
 
@@ -102,14 +112,15 @@ def _member(owner: str, name: str, value: Any) -> Iterator[str]:
     yield f"### {called}"
     if not isinstance(value, property):
         yield _code(f"{called}{_signature(inner)}")
-    yield inspect.getdoc(inner) or ""
+    if name != "__init__" or inner.__doc__:
+        yield _prose(inner)
 
 
 def _exceptions() -> Iterator[str]:
     module = importlib.import_module("runstone.exceptions")
     for name in sorted(module.__all__):
         yield f"## {name}"
-        yield inspect.getdoc(getattr(module, name)) or ""
+        yield _prose(getattr(module, name))
 
 
 def _commands() -> Iterator[str]:
@@ -122,12 +133,26 @@ def _commands() -> Iterator[str]:
 def _operations() -> Iterator[str]:
     for name, resource in resources().items():
         yield f"## {name}"
-        yield inspect.getdoc(resource) or ""
+        yield _prose(resource)
         for operation, route, method in operations(resource):
             yield f"### {name}.{operation}"
             yield f"`{route.verb} {route.path}`"
             yield _code(f"{name}.{operation}{_signature(method)}")
-            yield inspect.getdoc(method) or ""
+            yield _prose(method)
+
+
+def _prose(documented: Any) -> str:
+    """A docstring as Markdown: its sections become lists."""
+    lines: list[str] = []
+    inside = False
+    for line in (inspect.getdoc(documented) or "").splitlines():
+        opened = SECTION.fullmatch(line)
+        inside = bool(opened) or (inside and not line[:1].strip())
+        if opened:
+            lines += [f"**{opened[1]}**", ""]
+        else:
+            lines.append(ENTRY.sub(r"- `\1`: \2", line.strip()) if inside else line)
+    return "\n".join(lines)
 
 
 def _signature(function: Any) -> str:

@@ -194,3 +194,4 @@ def test_the_site_builds_without_warnings(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "reference" / "sdk.html").exists()
+    assert [page.name for page in tmp_path.rglob("*.html") if "```" in page.read_text(encoding="utf-8")] == []
