@@ -317,7 +317,12 @@ def _matches(op: str, wanted: str, value: str) -> bool:
 def _contains_word(run: Run, word: str) -> bool:
     texts = [run.display_name, run.description, run.experiment, run.submitter, run.id, run.name]
     texts += [f"{key} {value or ''}" for key, value in run.tags.items()]
-    return word in str(run.status).lower() or any(word in (text or "").lower() for text in texts)
+    begun = any(part.startswith(word) for part in [str(run.status).lower(), *_parts(str(run.status))])
+    return begun or any(word in (text or "").lower() for text in texts)
+
+
+def _parts(name: str) -> list[str]:
+    return re.sub("([A-Z])", r" \1", name).lower().split()
 
 
 def _sorted(samples: list[Sample], key: Order) -> list[Sample]:

@@ -30,8 +30,8 @@ from runstone.model.query import (
     parse,
 )
 from runstone.model.query.times import duration, moment
+from runstone.store import search, search_estimates
 from runstone.store.database import Database, open_database
-from runstone.store.search import count, search
 from tests.conftest import SEED
 from tests.found import EXPERIMENTS, START, expected, fill
 from tests.histories import KINDS, address
@@ -51,7 +51,7 @@ class Filled:
         found: list[int] = []
         cursor = None
         for _ in range(RUNS + 1):
-            page = search(
+            page = search.search(
                 self.database, self.workspace, filter=text, order_by=keys, limit=limit, cursor=cursor
             )
             found += page.runs
@@ -165,14 +165,24 @@ trees = st.recursive(
 orders = st.lists(st.builds(Order, operands, st.booleans(), st.sampled_from(["first", "last"])), max_size=3)
 
 
-@given(tree=trees, order=orders, limit=st.sampled_from([7, 40, 1000]))
+# how many runs a driver may find, and how many are sorted at once: by these the statements are chosen
+choices = st.tuples(
+    st.sampled_from([0, 10, 20_000]), st.sampled_from([0, 5, 200]), st.sampled_from([0, 1, 3])
+)
+
+
+@given(tree=trees, order=orders, limit=st.sampled_from([7, 40, 1000]), choice=choices)
 def test_a_search_answers_what_asking_every_run_would(
-    filled: Filled, tree: Expression, order: list[Order], limit: int
+    filled: Filled, tree: Expression, order: list[Order], limit: int, choice: tuple[int, int, int]
 ) -> None:
     read = parse(str(tree), now=datetime.now(timezone.utc))
     wanted = expected(filled.samples, read, order)
-    assert filled.pages(tree, order, limit) == wanted
-    assert count(filled.database, filled.workspace, filter=str(tree)) == len(wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_estimates, "CAP", choice[0])
+        patch.setattr(search, "FEW", choice[1])
+        patch.setattr(search, "PATIENCE", choice[2])
+        assert filled.pages(tree, order, limit) == wanted
+        assert search.count(filled.database, filled.workspace, filter=str(tree)) == len(wanted)
 
 
 @given(order=orders, limit=st.sampled_from([7, 40]))

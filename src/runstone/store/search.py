@@ -111,7 +111,8 @@ class _Search:
         if best is None:
             return self._stretches(after, limit)
         window = self._window(limit)
-        if self.keys[0].column and (after is None or part_of(after) == 0) and FEW < best.count > window:
+        begins = not self.keys[0].nulls_first if after is None else part_of(after) == 0
+        if self.keys[0].column and begins and FEW < best.count > window:
             found = self._walk(0, after, limit, window)
             if len(found) == limit:
                 return found

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from runstone.model.query import STATUSES, And, Expression, Not, Or, Term, Text
+import re
+from collections.abc import Iterable
+
+from runstone.model.query import And, Expression, Not, Or, Term, Text
+from runstone.model.runs import Status
 from runstone.store.search_leaves import Leaf, Leaves, Scope
 from runstone.store.search_text import pattern, phrases
+
+# NotResponding is "Not" and "Responding".
+PARTS = re.compile("[A-Z][a-z]+")
 
 
 class Terms:
@@ -20,9 +27,9 @@ class Terms:
         if isinstance(tree, Not):
             return f"({self.condition(tree.part)}) IS NOT TRUE"
         if isinstance(tree, And):
-            return "(" + " AND ".join(map(self.condition, tree.parts)) + ")"
+            return "(" + " AND ".join(map(self.condition, _deepest_first(tree.parts))) + ")"
         if isinstance(tree, Or):
-            return "(" + " OR ".join(map(self.condition, tree.parts)) + ")"
+            return "(" + " OR ".join(map(self.condition, _deepest_first(tree.parts))) + ")"
         if isinstance(tree, Text):
             return "(" + " AND ".join(map(self._word, tree.words)) + ")"
         return self._probe(self.leaves.leaf(tree))
@@ -83,6 +90,23 @@ class Terms:
 
 
 def statuses_with(word: str) -> list[str]:
-    """The statuses whose own name has the word in it."""
-    own = {statuses[0].value for statuses in STATUSES.values() if len(statuses) == 1}
-    return sorted(name for name in own if word.lower() in name.lower())
+    """The statuses that a word begins, or begins a part of: "fail", "responding", but not "vision"."""
+    sought = word.lower()
+    return [
+        status.value
+        for status in Status
+        if any(part.lower().startswith(sought) for part in (status.value, *PARTS.findall(status.value)))
+    ]
+
+
+def _deepest_first(parts: Iterable[Expression]) -> list[Expression]:
+    # SQLite's parser has a stack of 100: what stands before a deep part takes of it at every level
+    return sorted(parts, key=_depth, reverse=True)
+
+
+def _depth(tree: Expression) -> int:
+    if isinstance(tree, Not):
+        return 1 + _depth(tree.part)
+    if isinstance(tree, (And, Or)):
+        return 1 + max(map(_depth, tree.parts))
+    return 0
