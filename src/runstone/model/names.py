@@ -59,8 +59,8 @@ def run_id(value: str) -> str:
     if not isinstance(value, str) or not value:
         raise Invalid(f"A run id is a text of 1 to {RUN_ID} characters; got {_shown(value)}.")
     value = clean(value, "run id", limit=RUN_ID, name=True)
-    if re.search(r"[\s/\\]", value):
-        raise Invalid(f"A run id holds no white space and no slash; got {_shown(value)}.")
+    if re.search(r"[\s/\\]", value) or not value.strip("."):
+        raise Invalid(f"A run id holds no white space and no slash, and more than dots; got {_shown(value)}.")
     return value
 
 
@@ -105,6 +105,12 @@ def artifact_name(value: str) -> str:
     if any(form.startswith("~") for form in _forms(text)):
         raise Invalid(f"The artifact name {_shown(value)} is refused: it begins with '~', a home directory.")
     return text
+
+
+def folder_name(value: str) -> str:
+    """The folder of artifacts that a prefix means, without a slash at its end; empty for all of them."""
+    given = str(value).replace("\\", "/").rstrip("/")
+    return "" if given in ("", ".") else artifact_name(given)
 
 
 def relative_name(value: str) -> str:

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from runstone.model.artifacts import Artifact
 from runstone.model.errors import NotFound, UserErrorException
-from runstone.sdk import folders
+from runstone.model.names import artifact_name, folder_name
+from runstone.sdk import capture, folders
 from runstone.sdk.handle import Handle
 
 LOG_FOLDERS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
-CAPTURED = "system/"
+# What is captured unasked; whatever else a script calls system/... is its own.
+CAPTURED = (
+    capture.DIFF_FILE,
+    capture.GIT_FILE,
+    capture.PACKAGES_FILE,
+    capture.ENVIRONMENT_FILE,
+    "system/script/",
+)
 
 
 class Files(Handle):
     """The part of a run that keeps files, streamed and checked by SHA-256."""
 
-    def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> Artifact:
+    def upload_file(
+        self, name: str, path_or_stream: Any, datastore_name: str | None = None, *, overwrite: bool = True
+    ) -> Artifact:
         """Upload a file.
 
         Args:
             name: what it is called in the run, like ``outputs/model.pkl``; again makes a new version.
             path_or_stream: a path, or a binary stream, read to its end.
+            overwrite: False refuses a name that is there already.
 
         Raises:
             FileNotFoundError: there is no such file.
-            UserErrorException: the name leads out of the run.
+            UserErrorException: the name leads out of the run, it is no regular file, or the name is taken
+                (also a ``ServiceException``, status 409).
         """
         if hasattr(path_or_stream, "read"):
-            return self._upload(name, path_or_stream)
-        with open(path_or_stream, "rb") as stream:
-            return self._upload(name, stream)
+            return self._upload(name, path_or_stream, overwrite)
+        return self._upload_path(name, path_or_stream, overwrite)
 
     def upload_files(
         self,
@@ -42,30 +54,36 @@ class Files(Handle):
         return_artifacts: bool = False,
         timeout_seconds: float | None = None,
         datastore_name: str | None = None,
+        *,
+        overwrite: bool = True,
     ) -> list[Artifact] | None:
-        """Upload several files; ``names`` and ``paths`` are of equal length."""
+        """Upload several files, one after the other; ``names`` and ``paths`` are of equal length."""
         if len(names) != len(paths):
             raise TypeError(
                 f"names and paths must be lists of equal lengths. Names was of length {len(names)} and "
                 f"paths of length {len(paths)}."
             )
-        artifacts = [self.upload_file(name, path) for name, path in zip(names, paths, strict=True)]
+        artifacts = [
+            self.upload_file(name, path, overwrite=overwrite) for name, path in zip(names, paths, strict=True)
+        ]
         return artifacts if return_artifacts else None
 
-    def upload_folder(self, name: str, path: Any, datastore_name: str | None = None) -> list[Artifact]:
+    def upload_folder(
+        self, name: str, path: Any, datastore_name: str | None = None, *, overwrite: bool = True
+    ) -> list[Artifact]:
         """Upload every file below a directory as ``name/<relative path>``; links out of it are not
         followed."""
-        root = Path(path)
-        if not root.is_dir():
+        if not Path(path).is_dir():
             raise UserErrorException(f"Cannot upload path: {path} since it is not a valid directory.")
-        prefix = name.rstrip("/")
+        prefix = f"{name}/" if folder_name(name) else ""
         return [
-            self.upload_file(f"{prefix}/{relative}", file) for relative, file in folders.walk_folder(root)
+            self._upload_path(prefix + relative, file, overwrite)
+            for relative, file in folders.walk_folder(path)
         ]
 
     def get_file_names(self) -> list[str]:
-        """The names of the run's files, sorted; without what was captured unasked, which is below
-        ``system/``."""
+        """The names of the run's files, sorted; without what was captured unasked (git state, packages,
+        environment and the script, in ``system/``)."""
         return [artifact.name for artifact in self._files(None)]
 
     def download_file(
@@ -81,9 +99,9 @@ class Files(Handle):
         Raises:
             UserErrorException: there is no such file; the message names those that there are.
         """
-        base = name.rsplit("/", 1)[-1]
-        target = Path(output_file_path) if output_file_path is not None else Path(base)
-        if str(output_file_path or "").endswith("/") or target.is_dir():
+        base = artifact_name(name).rsplit("/", 1)[-1]
+        target = Path(output_file_path or base)
+        if str(output_file_path or "").endswith(("/", os.sep)) or target.is_dir():
             target = target / base
         self._download(name, target)
 
@@ -104,17 +122,18 @@ class Files(Handle):
             append_prefix: keep ``prefix/`` in the paths below ``output_directory``.
         """
         found = [artifact.name for artifact in self._files(prefix)]
-        root = Path(output_directory or ".")
-        cut = len(prefix.rstrip("/")) + 1 if prefix and not append_prefix else 0
-        targets = (
-            [Path(path) for path in output_paths] if output_paths else [root / name[cut:] for name in found]
-        )
-        if len(targets) != len(found):
+        if output_paths is not None and len(output_paths) != len(found):
             raise UserErrorException(
-                f"output_paths has {len(targets)} paths for {len(found)} files: {found}."
+                f"output_paths has {len(output_paths)} paths for {len(found)} files: {found}."
             )
-        for name, target in zip(found, targets, strict=True):
-            self._download(name, target)
+        if output_paths is not None:
+            for name, target in zip(found, output_paths, strict=True):
+                self._download(name, Path(target))
+            return
+        root = Path(output_directory or ".")
+        folder = "" if append_prefix else folder_name(prefix or "")
+        for name in found:
+            self._download(name, root / _below(folder, name), inside=root)
 
     def get_all_logs(self, destination: Any = None) -> list[str]:
         """Download the run's logs, keeping their folders; the local paths.
@@ -125,13 +144,13 @@ class Files(Handle):
         root = Path(destination or self.id)
         paths = []
         for name in self._log_names():
-            self._download(name, root / name)
+            self._download(name, root / name, inside=root)
             paths.append(str(root / name))
         return paths
 
     def _files(self, prefix: str | None) -> list[Artifact]:
         found = self._service.artifacts.list(self._ref, prefix=prefix)
-        return [artifact for artifact in found if prefix or not artifact.name.startswith(CAPTURED)]
+        return [one for one in found if folder_name(prefix or "") or not one.name.startswith(CAPTURED)]
 
     def _log_names(self) -> list[str]:
         return [name for name in self.get_file_names() if name.startswith(LOG_FOLDERS)]
@@ -140,15 +159,26 @@ class Files(Handle):
         with self._service.artifacts.open(self._ref, name) as stream:
             return stream.read().decode("utf-8", "replace")
 
-    def _upload(self, name: str, stream: Any) -> Artifact:
+    def _upload(self, name: str, stream: Any, overwrite: bool) -> Artifact:
         if isinstance(stream, io.TextIOBase):
             raise UserErrorException(f"The stream for {name!r} yields text; open it in binary mode ('rb').")
-        return self._service.artifacts.upload(self._ref, name, content=stream)
+        return self._service.artifacts.upload(self._ref, name, content=stream, overwrite=overwrite)
 
-    def _download(self, name: str, target: Path) -> None:
+    def _upload_path(self, name: str, path: Any, overwrite: bool) -> Artifact:
+        with folders.opened(path) as stream:
+            return self._upload(name, stream, overwrite)
+
+    def _download(self, name: str, target: Path, *, inside: Path | None = None) -> None:
         try:
             stream = self._service.artifacts.open(self._ref, name)
         except NotFound as error:
             raise UserErrorException(error.message) from None
         with stream:
-            folders.save(stream, target)
+            folders.save(stream, target, inside=inside)
+
+
+def _below(folder: str, name: str) -> str:
+    """The part of a file's name below a folder; its last part when the folder is the file itself."""
+    if name == folder:
+        return name.rsplit("/", 1)[-1]
+    return name.removeprefix(f"{folder}/") if folder else name

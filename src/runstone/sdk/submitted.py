@@ -45,13 +45,17 @@ class _VerboseOfflineRun(_OfflineRun):
         print(f"Attempted to log {noun} metric {name}:\n{value}")
         super()._keep_document(kind, name, value, description)
 
-    def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> Any:
+    def upload_file(
+        self, name: str, path_or_stream: Any, datastore_name: str | None = None, *, overwrite: bool = True
+    ) -> Any:
         print(f"Attempted to track file {name} at {path_or_stream}")
-        return super().upload_file(name, path_or_stream, datastore_name)
+        return super().upload_file(name, path_or_stream, datastore_name, overwrite=overwrite)
 
-    def upload_folder(self, name: str, path: Any, datastore_name: str | None = None) -> Any:
+    def upload_folder(
+        self, name: str, path: Any, datastore_name: str | None = None, *, overwrite: bool = True
+    ) -> Any:
         print(f"Attempted to track folder {name} at {path}")
-        return super().upload_folder(name, path, datastore_name)
+        return super().upload_folder(name, path, datastore_name, overwrite=overwrite)
 
     def tag(self, key: str, value: Any = None) -> None:
         print(f"Attempted to add tag {key} with value {value}")

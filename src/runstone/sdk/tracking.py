@@ -9,14 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.identity import here
 from runstone.model.errors import RunstoneError
 from runstone.model.runs import Status
-from runstone.sdk import folders
+from runstone.sdk import outputs
 from runstone.sdk.handle import warn
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def deliver(run: Lifecycle) -> None:
         stop()
     if not run._flushed(DELIVERY_SECONDS):
         warn(f"Not everything that run {run.id} logged has arrived yet; it is kept, and delivered later.")
-    _upload_outputs(run)
+    outputs.upload(run)
 
 
 def forget(run: Handle) -> None:
@@ -107,20 +106,6 @@ def _end(run: Any, error: BaseException | None, code: object) -> None:
         )
     else:
         run.complete()
-
-
-def _upload_outputs(run: Any) -> None:
-    if not run._outputs or not Path(run._outputs).is_dir():
-        return
-    try:
-        prefix = Path(run._outputs).name
-        known = {artifact.name: artifact for artifact in run._service.artifacts.list(run._ref)}
-        for relative, path in folders.walk_folder(Path(run._outputs)):
-            name = f"{prefix}/{relative}"
-            if name not in known or known[name].size != path.stat().st_size:
-                run.upload_file(name, path)
-    except (RunstoneError, OSError) as error:
-        warn(f"The output directory {run._outputs!r} of run {run.id} was not uploaded whole: {error}")
 
 
 def _install() -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from runstone.model.artifacts import Artifact, Blob, Damage
 from runstone.model.errors import Busy, NotFound, Unreadable
-from runstone.model.names import artifact_name
+from runstone.model.names import artifact_name, folder_name
 from runstone.service.operation import operation
 from runstone.store import artifacts, runs
 from runstone.store.blobs import GRACE, Blobs
@@ -35,7 +35,7 @@ class Artifacts:
         """
         self._settle()
         with self._database.read() as tx:
-            found = artifacts.under(tx, runs.find(tx, run)["n"], _folder(prefix))
+            found = artifacts.under(tx, runs.find(tx, run)["n"], folder_name(prefix or ""))
         return tuple([one for one in found if one.name > after][:limit])
 
     @operation("GET /runs/{run}/artifact")
@@ -64,7 +64,8 @@ class Artifacts:
                 raise _missing(tx, n, name)
 
     def upload(self, run: str, name: str, *, content: BinaryIO, overwrite: bool = True) -> Artifact:
-        """Keep what the stream ``content`` still holds as a new version of the name (PUT /runs/{run}/artifact/content).
+        """Keep what the stream ``content`` still holds as a new version of the name
+        (PUT /runs/{run}/artifact/content).
 
         Conflict when the name is there and not ``overwrite``. On return the bytes survive a loss of power.
         """
@@ -124,11 +125,6 @@ class Artifacts:
     def _referenced(self, sha256: str) -> bool:
         with self._database.write() as tx:
             return not artifacts.forget(tx, sha256)
-
-
-def _folder(prefix: str | None) -> str:
-    given = (prefix or "").replace("\\", "/").rstrip("/")
-    return "" if given in ("", ".") else artifact_name(given)
 
 
 def _found(tx: Transaction, run: int, name: str, version: int | None) -> Artifact:
