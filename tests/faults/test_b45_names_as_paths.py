@@ -11,7 +11,7 @@ import pytest
 
 from runstone import Experiment, Workspace
 from runstone.model.errors import Invalid, NotFound, UserErrorException
-from runstone.sdk import folders
+from runstone.service import folders
 from tests.histories import KINDS, RUNS, Filed, filed
 from tests.hostile_names import ACCEPTED, REFUSED
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runstone.model.errors import Invalid, Unreadable, UserErrorException
-from runstone.sdk import folders
+from runstone.service import folders
 
 
 @pytest.fixture

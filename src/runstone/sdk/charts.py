@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runstone.model.documents import read_json
 from runstone.model.errors import AzureMLException, UserErrorException
-from runstone.sdk import folders
+from runstone.service import folders
 
 if TYPE_CHECKING:
     from runstone.sdk.recording import Recording

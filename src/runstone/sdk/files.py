@@ -11,8 +11,9 @@ from typing import Any
 from runstone.model.artifacts import Artifact
 from runstone.model.errors import NotFound, UserErrorException
 from runstone.model.names import artifact_name, folder_name
-from runstone.sdk import capture, folders
-from runstone.sdk.handle import Handle
+from runstone.sdk import capture
+from runstone.sdk.handle import Handle, warn
+from runstone.service import folders
 
 LOG_FOLDERS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
 # What is captured unasked; whatever else a script calls system/... is its own.
@@ -78,7 +79,7 @@ class Files(Handle):
         prefix = f"{name}/" if folder_name(name) else ""
         return [
             self._upload_path(prefix + relative, file, overwrite)
-            for relative, file in folders.walk_folder(path)
+            for relative, file in folders.walk_folder(path, note=warn)
         ]
 
     def get_file_names(self) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from runstone.model.errors import RunstoneError
-from runstone.sdk import folders
 from runstone.sdk.handle import warn
+from runstone.service import folders
 
 if TYPE_CHECKING:
     from runstone.sdk.files import Files
@@ -25,7 +25,7 @@ def upload(run: Files) -> None:
     try:
         known = {artifact.name: artifact.sha256 for artifact in run._service.artifacts.list(run._ref)}
         prefix = _prefix(directory)
-        for relative, path in folders.walk_folder(directory):
+        for relative, path in folders.walk_folder(directory, note=warn):
             name = f"{prefix}/{relative}"
             if name not in known or known[name] != _sha256(path):
                 run.upload_file(name, path)

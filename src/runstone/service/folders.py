@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import uuid
@@ -14,12 +15,12 @@ from typing import BinaryIO
 
 from runstone.model.errors import Invalid, UserErrorException
 from runstone.model.names import relative_name
-from runstone.sdk.handle import warn
 
 PART = 1 << 20
 # How often one directory is walked by way of links: they can multiply without ever going in a circle.
 MOST_BY_LINK = 100
 
+_log = logging.getLogger("runstone")
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -32,7 +33,7 @@ _KINDS = {
 
 
 def walk_folder(
-    path: str | os.PathLike[str], *, note: Callable[[str], None] = warn
+    path: str | os.PathLike[str], *, note: Callable[[str], object] = _log.warning
 ) -> Iterator[tuple[str, Path]]:
     """The files below a directory, in order of their names: name relative to it, with ``/``, and path.
 
@@ -83,7 +84,7 @@ class _Level:
 
 
 class _Walk:
-    def __init__(self, root: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, root: Path, note: Callable[[str], object]) -> None:
         self._root = str(root)
         self._note = note
         self._levels: list[_Level] = []
