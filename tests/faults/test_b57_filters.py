@@ -150,7 +150,28 @@ def test_the_deepest_and_longest_filters_are_answered(database: Database):
     knot = "not (a or not (has params.b and " * 12 + "a" + "))" * 12
     wide = " or ".join(["params.lr < 0.5 and missing tags.x"] * 50)
     for text in (deep, stair, knot, wide, " and ".join(f"not metrics.m{n}.mean > {n}" for n in range(100))):
-        assert len(found(database, text, "metrics.a.mean desc, params.b nulls first")) in (0, len(INJECTIONS))
+        assert len(found(database, text, "metrics.a.mean desc, params.b nulls first")) <= len(INJECTIONS)
+
+
+def test_a_filter_of_any_shape_within_the_bounds_is_answered(database: Database, rng: random.Random):
+    for _ in range(20):
+        text = _nested(rng, rng.randrange(40, 95), rng.randrange(20, 48))
+        try:
+            parse(text)
+        except FilterError as error:
+            assert "at most" in str(error)  # noqa: PT017 - a text that is too long says so
+            continue
+        assert len(found(database, text, "params.a")) <= len(INJECTIONS)
+
+
+def _nested(rng: random.Random, terms: int, depth: int) -> str:
+    """So many terms, nested as deep as may be, heavy on one side or on both."""
+    if terms <= 1 or depth <= 1:
+        return rng.choice(("a", "has tags.x", "params.b = 1", "depth = 0", "missing metrics.c"))
+    left = rng.choice((1, terms // 2, terms - 1))
+    parts = [_nested(rng, left, depth - 1), _nested(rng, terms - left, depth - 1)]
+    inner = f" {rng.choice(('and', 'or'))} ".join(parts)
+    return f"not ({inner})" if rng.random() < 0.2 and depth > 2 else f"({inner})"
 
 
 def test_patterns_that_ruin_a_matcher_cost_nothing_much(database: Database):
