@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +44,15 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(SRC), "NO_COLOR": "1", "COLUMNS": "200"} | more
 
 
-def call(*words: str, env: dict[str, str] | None = None, stdin: str = "") -> Done:
+def call(*words: str, env: dict[str, str] | None = None, stdin: str = "", cwd: Path | None = None) -> Done:
     done = subprocess.run(
-        list(words), capture_output=True, text=True, check=False, env=env or environment(), input=stdin
+        list(words),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env or environment(),
+        input=stdin,
+        cwd=cwd,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -70,3 +80,30 @@ def write(history: Path) -> Callable[[str, str], Path]:
         return path
 
     return file
+
+
+def on_a_terminal(*words: str, columns: int = 80) -> str:
+    """What the command line prints on a terminal of that width, its lines ended as everywhere."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {name: value for name, value in environment().items() if name != "COLUMNS"}
+    with subprocess.Popen(
+        [PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env
+    ) as process:
+        os.close(theirs)
+        text = b"".join(_until_closed(ours))
+    os.close(ours)
+    assert process.returncode in (0, 1)
+    return text.decode().replace("\r\n", "\n")
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            part = os.read(terminal, 1 << 16)
+        except OSError:
+            # Linux says so when the last program has left the terminal
+            return
+        if not part:
+            return
+        yield part

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +96,10 @@ def _verdict(report: Report, repaired: bool) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"Runstone": __version__, "Python": platform.python_version(), "system": sys.platform}
+    from importlib.metadata import PackageNotFoundError, version  # 50 ms that only this command is worth
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    found = {"Runstone": __version__, "Python": python, "system": sys.platform}
     for package in PACKAGES:
         try:
             found[package] = version(package)
