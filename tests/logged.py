@@ -130,5 +130,5 @@ def now() -> int:
     return time.time_ns()
 
 
-def _nothing() -> None:
+def _nothing(run: str = "") -> None:
     return None
