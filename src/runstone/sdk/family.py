@@ -85,27 +85,26 @@ class Family(Handle):
             tags, properties: a key that must be there, or keys with the values that they must have.
             type, status: only runs of this type or status.
         """
-        if recursive and self._record.depth == 0:
-            relation = f"root = {finding.quoted(self.id)} and depth > 0"
-        else:
-            relation = f"parent = {finding.quoted(self.id)}"
-        clauses = [relation, finding.typed(type), finding.equals("status", status)]
+        clauses = [finding.typed(type), finding.equals("status", status)]
         clauses += [*finding.having("tags", tags), *finding.having("properties", properties)]
-        if recursive and self._record.depth > 0:
+        if recursive:
             return self._descendants(clauses)
-        return finding.runs(self._experiment.workspace, clauses)
+        return finding.runs(self._experiment.workspace, [f"parent = {finding.quoted(self.id)}", *clauses])
 
     def _descendants(self, clauses: list[str]) -> Iterator[Run]:
-        # no index leads from the middle of a tree to all that is below: go down level by level
-        level: list[Run] = list(finding.runs(self._experiment.workspace, [clauses[0]]))
-        matching = list(finding.runs(self._experiment.workspace, clauses))
-        while level:
-            yield from matching
-            parents = ", ".join(finding.quoted(run.id) for run in level)
-            level, matching = [], []
-            relation = f"parent in ({parents})"
-            level = list(finding.runs(self._experiment.workspace, [relation]))
-            matching = list(finding.runs(self._experiment.workspace, [relation, *clauses[1:]]))
+        workspace = self._experiment.workspace
+        top, depth = self._record.root or self.id, self._record.depth
+        tree = f"root = {finding.quoted(top)} and depth > {depth}"
+        parents = {self.id}
+        if depth:
+            # an index leads to a whole tree; who is below its middle is told by those who have children
+            inner = list(finding.runs(workspace, [tree, "children > 0"]))
+            for run in sorted(inner, key=lambda run: run._record.depth):
+                if run._record.parent in parents:
+                    parents.add(run.id)
+        for run in finding.runs(workspace, [tree, *clauses]):
+            if not depth or run._record.parent in parents:
+                yield run
 
     def _relative(self, id: str | None) -> Run | None:
         from runstone.sdk.run import Run  # a run's relatives are runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from runstone.store.runs import reference
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
     from runstone.service.connect import Service
+
+# Escape sequences of terminals, and the control characters but for tabs and ends of lines.
+_UNPRINTABLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _log = logging.getLogger("runstone")
 
@@ -99,5 +103,15 @@ def warn(message: str) -> None:
 
 def told(error: BaseException) -> str:
     """An exception with its traceback, as text, the end of it when it is very long."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    text = printable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     return text if len(text) <= 12_000 else "...\n" + text[-12_000:]
+
+
+def said(error: BaseException) -> str:
+    """What an exception says; its own code is not ours, and may raise anything."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip().partition(": ")[2]
+
+
+def printable(text: str) -> str:
+    """A text as it can be kept and shown everywhere: no colours, control characters or lone surrogates."""
+    return _UNPRINTABLE.sub("", text).encode("utf-8", "replace").decode("utf-8")

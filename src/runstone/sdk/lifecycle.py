@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from runstone.model import names
 from runstone.model import runs as model
-from runstone.model.errors import ActivityFailedException, Conflict
+from runstone.model.errors import ActivityFailedException, Conflict, RunstoneError
 from runstone.sdk import details, tracking
 from runstone.sdk.files import Files
-from runstone.sdk.handle import told, warn
+from runstone.sdk.handle import printable, said, told, warn
 from runstone.sdk.output import Tee
 
 TROUBLESHOOTING = "https://aka.ms/azureml-run-troubleshooting"
@@ -125,6 +125,8 @@ class Lifecycle(Files):
         return details.details(self, {name: self._log_text(name) for name in self._log_names()})
 
     def __enter__(self: Me) -> Me:
+        if self._record.status is model.Status.NOT_STARTED:
+            self.start()
         self._tee = Tee(self._service.root, self._ref)
         self._tee.begin()
         return self
@@ -139,12 +141,12 @@ class Lifecycle(Files):
             self._tee.end(self)
         if value is None:
             self.complete()
-        elif isinstance(value, KeyboardInterrupt):
-            self.cancel()
-        elif isinstance(value, SystemExit) and not value.code:
-            self.complete()
-        else:
-            self.fail(value)
+            return
+        try:
+            tracking.end(self, value)
+        except RunstoneError as trouble:
+            # what the script raised is more important, and goes on
+            warn(f"The run {self.id} could not be ended ({trouble}); its data are kept.")
 
     def _end(self, status: model.Status, error: Mapping[str, Any] | None) -> None:
         try:
@@ -163,9 +165,10 @@ class Lifecycle(Files):
 def _error(given: Any, code: str | None) -> dict[str, Any]:
     error: dict[str, Any] = {"code": code or "UserError", "reason": "code"}
     if isinstance(given, BaseException):
-        error["message"] = f"User program failed with {type(given).__name__}: {given}"[: names.ERROR_MESSAGE]
+        message = f"User program failed with {type(given).__name__}: {said(given)}"
+        error["message"] = printable(message)[: names.ERROR_MESSAGE]
         error["traceback"] = told(given)
         error["detailsUri"] = TROUBLESHOOTING
     elif given is not None:
-        error["message"] = names.clean(str(given), "error message", limit=names.ERROR_MESSAGE)
+        error["message"] = names.clean(printable(str(given)), "error message", limit=names.ERROR_MESSAGE)
     return error

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from runstone.model.errors import RunstoneError
+from runstone.sdk.handle import warn
 from runstone.service.recovery import spool_of
 
 if TYPE_CHECKING:
@@ -40,11 +43,15 @@ class Tee:
             sys.stdout = self._shown
         if self._kept is None:
             return
-        self._kept.close()
-        if self._path.stat().st_size:
-            with open(self._path, "rb") as stream:
-                run._service.artifacts.upload(run._ref, NAME, content=stream)
-        self._path.unlink(missing_ok=True)
+        try:
+            self._kept.close()
+            if self._path.stat().st_size:
+                with open(self._path, "rb") as stream:
+                    run._service.artifacts.upload(run._ref, NAME, content=stream)
+            self._path.unlink(missing_ok=True)
+        except (RunstoneError, OSError) as error:
+            # the copy stays in the spool; how the block ended is more important
+            warn(f"What run {run.id} printed could not be kept as {NAME}: {error}")
 
     def write(self, text: str) -> int:
         """As the stream that it stands for."""
@@ -56,6 +63,11 @@ class Tee:
                 # a full disk, or a print() after the end: the script's own output goes on
                 self._kept = None
         return self._shown.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """As the stream that it stands for."""
+        for line in lines:
+            self.write(line)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._shown, name)

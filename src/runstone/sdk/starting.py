@@ -45,9 +45,10 @@ def start_child(parent: Handle, *, run_id: str | None = None, outputs: str | Non
     """Start a child of a run in this process, Running and tracked."""
     from runstone.sdk.run import Run  # a run starts runs
 
-    new = _new(parent.experiment, run_id or str(uuid.uuid4()), Status.RUNNING, parent=parent._ref, **more)
+    inherited = {"parent": parent._ref, "target": parent._record.target}
+    new = _new(parent.experiment, run_id or str(uuid.uuid4()), Status.RUNNING, **more, **inherited)
     run = Run._of(parent.experiment, _create(parent.experiment, new))
-    run._outputs = outputs
+    run._outputs = _directory(outputs) if outputs else None
     tracking.track(run)
     return run
 
@@ -74,11 +75,21 @@ def create_children(parent: Handle, tags: Sequence[Mapping[str, str | None]]) ->
 
 
 def _new(experiment: Experiment, run_id: str, status: Status, **more: Any) -> NewRun:
-    known = {"name", "display_name", "description", "parent", "tags", "properties", "params", "type"}
+    known = {
+        "name",
+        "display_name",
+        "description",
+        "parent",
+        "tags",
+        "properties",
+        "params",
+        "type",
+        "target",
+    }
     unknown = set(more) - known
     if unknown:
         raise UserErrorException(
-            f"A run is started with {sorted(known - {'parent', 'type'})}, not {sorted(unknown)}."
+            f"A run is started with {sorted(known - {'parent', 'type', 'target'})}, not {sorted(unknown)}."
         )
     more["tags"] = finding.texts(more.get("tags") or {}, "tag")
     more["properties"] = finding.texts(more.get("properties") or {}, "property")

@@ -78,10 +78,10 @@ def note_exit(code: object) -> None:
 
 def end_all() -> None:
     """End every run that is still tracked, the youngest first, as the script itself ended."""
-    error, code = _state.pop("error", None), _state.pop("exit", None)
+    error = _how()
     for run in reversed(list(_tracked.values())):
         try:
-            _end(run, error, code)
+            end(run, error)
         except (RunstoneError, OSError) as trouble:
             print(
                 f"Runstone: the run {run.id} could not be ended ({trouble}); its data are kept.",
@@ -92,20 +92,35 @@ def end_all() -> None:
             return
 
 
-def _end(run: Any, error: BaseException | None, code: object) -> None:
-    if isinstance(error, KeyboardInterrupt):
+def end(run: Any, error: BaseException | None) -> None:
+    """End a run as the script ends: by an exception, an exit code, Ctrl-C, or in peace."""
+    if isinstance(error, SystemExit):
+        _end_by_code(run, error.code)
+    elif isinstance(error, KeyboardInterrupt):
         run.cancel()
     elif error is not None:
         run.fail(error)
-    elif code not in (None, 0, False):
-        deliver(run)
-        number = code if isinstance(code, int) else 1
-        message = f"The script ended with the exit code {number}." if isinstance(code, int) else str(code)
-        run._end(
-            Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number}
-        )
     else:
         run.complete()
+
+
+def _end_by_code(run: Any, code: object) -> None:
+    if code in (None, 0, False):
+        run.complete()
+        return
+    deliver(run)
+    number = code if isinstance(code, int) else 1
+    message = f"The script ended with the exit code {number}." if isinstance(code, int) else str(code)
+    run._end(Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number})
+
+
+def _how() -> BaseException | None:
+    """What ended the script, as far as it is known."""
+    error: BaseException | None = _state.pop("error", None)
+    code = _state.pop("exit", None)
+    if error is None and code is not None:
+        return SystemExit(code)
+    return error
 
 
 def _install() -> None:
