@@ -56,6 +56,10 @@ class Database(ABC):
         """Whether everything committed so far now survives a loss of power; may do the work needed for it."""
 
     @abstractmethod
+    def shrink(self) -> None:
+        """Give back to the disk the room that deleted rows have left, where it is quickly done."""
+
+    @abstractmethod
     def close(self) -> None:
         """Give back what is open."""
 

@@ -68,6 +68,9 @@ class Postgres(Database):
         """A commit is durable already (unless the server's own settings say otherwise)."""
         return True
 
+    def shrink(self) -> None:
+        """Nothing: the server's own autovacuum does so."""
+
     def close(self) -> None:
         """Close the pool."""
         self._pool.close()

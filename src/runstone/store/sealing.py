@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from zlib import crc32
@@ -129,6 +130,8 @@ def seal_waiting(database: Database, *, records: int = RECORDS, age: float = AGE
         except Busy as error:
             log.info("Run %s is sealed another time: %s", run, error)
     refresh_stale(database)
+    with suppress(Busy):
+        database.shrink()
     return sealed
 
 

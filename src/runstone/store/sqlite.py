@@ -40,6 +40,10 @@ NETWORK_SYSTEMS = {
     "beegfs",
 }
 OLDEST = (3, 35, 0)
+# Fewer free pages are left for what is written next: 1 MiB.
+FREE_PAGES = 256
+# At once, so that other writers wait for less than a second: 100 MiB.
+MOST_PAGES = 25_600
 
 _open: weakref.WeakSet[Sqlite] = weakref.WeakSet()
 # Connections that a fork left in a child: closing them there would touch the parent's files.
@@ -91,6 +95,16 @@ class Sqlite(Database):
         with self._connection() as connection, _told(self.path):
             busy, in_log, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return bool(busy == 0 and in_log == done)
+
+    def shrink(self) -> None:
+        """Cut free pages off the end of the file, when they are many; else new rows will take them."""
+        with self.read() as transaction:
+            free = transaction.one("PRAGMA freelist_count")
+        if free is None or free["freelist_count"] < FREE_PAGES:
+            return
+        # a script, because each step of this statement frees one page, and `execute` takes one step
+        with self._turn, self._connection() as connection, _told(self.path):
+            connection.executescript(f"PRAGMA incremental_vacuum({MOST_PAGES})")
 
     def close(self) -> None:
         """Close the idle connections; one that a thread is using closes when it is given back."""
@@ -218,6 +232,8 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + WAIT
     while True:
         try:
+            # sealed batches are deleted; only a new and empty file can be told to give room back
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
