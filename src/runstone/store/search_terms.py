@@ -23,7 +23,7 @@ class Terms:
         self._aliases = 0
 
     def condition(self, tree: Expression) -> str:
-        """The test of a tree for the run ``r``, whose number is ``{n}``."""
+        """The test of a tree for the run ``r``, whose number is ``{n}``; see ``PROBES`` for ``{probe}``."""
         if isinstance(tree, Not):
             return f"({self.condition(tree.part)}) IS NOT TRUE"
         if isinstance(tree, And):
@@ -51,16 +51,15 @@ class Terms:
             return f"({leaf.test}) IS TRUE".replace("{x}", "r")
         self._aliases += 1
         x = f"x{self._aliases}"
-        found = (
-            f"EXISTS (SELECT 1 FROM {leaf.table} {x} WHERE {x}.run = {{n}} AND {leaf.scope} AND {leaf.test})"
-        )
-        return ("NOT " if leaf.absent else "") + found.replace("{x}", x)
+        test = f"{x}.run = {{n}} AND {leaf.scope} AND {leaf.test}".replace("{x}", x)
+        found = _exists(f"{leaf.table} {x}", test)
+        return f"NOT {found}" if leaf.absent else found
 
     def _word(self, word: str) -> str:
         self._aliases += 1
         x = f"x{self._aliases}"
-        test = self._contains(f"{x}.text", word)
-        found = f"EXISTS (SELECT 1 FROM run_text {x} WHERE {x}.run = {{n}} AND {test})"
+        contained = self._contains(f"{x}.text", word)
+        found = _exists(f"run_text {x}", f"{x}.run = {{n}} AND {contained}")
         statuses = statuses_with(word)
         if not statuses:
             return found
@@ -97,6 +96,10 @@ def statuses_with(word: str) -> list[str]:
         for status in Status
         if any(part.lower().startswith(sought) for part in (status.value, *PARTS.findall(status.value)))
     ]
+
+
+def _exists(table: str, test: str) -> str:
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {test}{{probe}})"
 
 
 def _deepest_first(parts: Iterable[Expression]) -> list[Expression]:
