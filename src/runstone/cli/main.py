@@ -45,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; its exit code."""
     session = Session()
     try:
-        outcome = cli.main(arguments, prog_name="runstone", standalone_mode=False, obj=session)
+        outcome = _carried_out(sys.argv[1:] if arguments is None else list(arguments), session)
         sys.stdout.flush()
     except BrokenPipeError:
         # what is still buffered has no reader either: the interpreter would complain when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
         return _refuse(_usage(error), error.exit_code)
@@ -65,6 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(outcome, Script):
         return outcome.run()
     return outcome or 0
+
+
+def _carried_out(arguments: list[str], session: Session) -> Script | int | None:
+    # not cli.main(): its ways to end differ between releases of click
+    try:
+        with cli.make_context("runstone", arguments, obj=session) as context:
+            outcome: Script | int | None = cli.invoke(context)
+            return outcome
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
 
 
 def _refuse(text: str, code: int, error: BaseException | None = None) -> int:

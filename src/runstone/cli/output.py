@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -33,15 +34,18 @@ def emit(form: str, value: Any, *, table: Sequence[Mapping[str, str]]) -> None:
     elif form == "ndjson":
         lines(_json(one) for one in (value if isinstance(value, list) else [value]))
     elif form.startswith("yaml"):
-        lines([_yaml(value)])
+        lines(_yaml(value).split("\n"))
     else:
-        click.echo(_json(value, indent=2))
+        lines(_json(value, indent=2).split("\n"))
 
 
 def lines(texts: Iterable[str]) -> None:
-    """Print lines."""
+    """Print lines; what the terminal's encoding does not have is spelt out."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     for text in texts:
-        click.echo(text)
+        # line by line: a reader that leaves is noticed early
+        sys.stdout.write(f"{text}\n")
 
 
 def warnings(texts: Iterable[str]) -> None:

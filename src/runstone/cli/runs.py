@@ -17,9 +17,12 @@ LAST = 10
 PAGE = 1000
 
 
-@click.group("run")
-def run() -> None:
+@click.group("run", invoke_without_command=True)
+@click.pass_context
+def run(context: click.Context) -> None:
     """List runs, or show one."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @dataclass(frozen=True)
