@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _figures(peers: list[Tracker], options: argparse.Namespace) -> Iterator[Figure]:
     quick = options.quick
-    yield from startup.figures(peers, 1 if quick else 15)
+    yield from startup.figures(peers, 1 if quick else 6)
     yield from journal_cost.figures(quick=quick)
     yield from recording.figures(peers, quick=quick)
     yield from metric_cost.figures(quick=quick)

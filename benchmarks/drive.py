@@ -56,7 +56,7 @@ def log(tracker: Tracker, count: int) -> dict[str, float]:
 
 
 def points(tracker: Tracker, count: int) -> dict[str, float]:
-    """CPU seconds to log a long series, to log it and have it kept, and seconds to read it back."""
+    """CPU seconds to log a long series, to log it and have it kept, and to read it back."""
     values = series(count)
     tracker.start()
     start, mine = cpu(), time.thread_time()
@@ -68,9 +68,9 @@ def points(tracker: Tracker, count: int) -> dict[str, float]:
     if close is not None:
         close()
     kept = cpu() - start
-    began = time.perf_counter()
+    began = cpu()
     found = tracker.read("loss")
-    read = time.perf_counter() - began if found else math.nan
+    read = cpu() - began if found else math.nan
     if found not in (0, count):
         raise AssertionError(f"{count} points were logged and {found} read back")
     return {"calls": calls, "kept": kept, "read": read}

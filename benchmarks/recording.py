@@ -66,7 +66,7 @@ def _points(peers: Sequence[Tracker], counts: Mapping[str, Counts]) -> Iterator[
     for word, what, unit in (
         ("cpu", "a point logged and kept, of a long series: CPU", "s"),
         ("bytes", "a point on disk", "B"),
-        ("read", "a million points read back", "s"),
+        ("read", "a million points read back: CPU", "s"),
     ):
         others = {shown[name]: value for name, value in picked(theirs, word).items()}
         yield from beside(Figure(what, ours[word], unit), others)

@@ -1,4 +1,4 @@
-"""The searches in MLflow's own environment: ``python -m benchmarks.search_mlflow <runs>`` prints seconds.
+"""The searches in MLflow's own environment: ``python -m benchmarks.search_mlflow <runs>`` prints CPU seconds.
 
 The runs are laid into its database through its own table classes, since logging them one by one takes hours.
 """
@@ -18,7 +18,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.search_utils import SearchUtils
 
 from benchmarks.search_data import MINUTE, Example, examples, rare_word
-from benchmarks.timing import least
+from benchmarks.timing import least_cpu
 
 BATCH = 1000
 PAGE = 50
@@ -26,10 +26,12 @@ REPEATS = 5
 
 
 def main(count: int) -> None:
-    """Load so many runs, search them, and print the seconds of each query."""
+    """Load so many runs, search them, and print the CPU seconds of each query."""
     experiment = mlflow.set_experiment("search").experiment_id
     _load(experiment, count)
-    print(json.dumps({name: least(query, REPEATS) for name, query in _queries(experiment, count).items()}))
+    print(
+        json.dumps({name: least_cpu(query, REPEATS) for name, query in _queries(experiment, count).items()})
+    )
 
 
 def _queries(experiment: str, count: int) -> Mapping[str, Callable[[], object]]:

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.figures import Figure, Goal, beside
 from benchmarks.peers import Tracker, each, environment, measured, picked, place
 from benchmarks.search_data import METRICS, MINUTE, Example, examples, rare_word
-from benchmarks.timing import least
+from benchmarks.timing import least_cpu
 from runstone.model.metrics import Latest
 from runstone.model.runs import NewRun, Status
 from runstone.service.connect import Service, Settings, connect, disconnect
@@ -55,7 +55,7 @@ def figures(peers: Sequence[Tracker], count: int) -> Iterator[Figure]:
             for query in QUERIES:
                 goal = Goal(query.goal) if count == 100_000 else None
                 figure = Figure(
-                    f"search {count:,} runs: {query.what}", _ours(service, query, count), "s", goal=goal
+                    f"search {count:,} runs: {query.what}: CPU", _ours(service, query, count), "s", goal=goal
                 )
                 yield from beside(figure, picked(theirs, query.name))
         finally:
@@ -97,7 +97,7 @@ def _ours(service: Service, query: Query, count: int) -> float:
     found = search()
     if not found.runs:
         raise AssertionError(f"nothing was found by {query.filter!r}")
-    return least(search, REPEATS)
+    return least_cpu(search, REPEATS)
 
 
 def _middle(service: Service, count: int) -> str | None:

@@ -41,6 +41,7 @@ class Tracker:
         with database.read() as tx:
             number = runs.find(tx, self.run._ref)["n"]
         sealing.seal_run(database, number)
+        database.shrink()
 
     def finish(self) -> None:
         self.run.complete()

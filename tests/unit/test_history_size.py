@@ -22,6 +22,7 @@ def test_a_sealed_point_takes_less_than_ten_bytes_of_the_file(tmp_path: Path):
     with database.read() as tx:
         number = runs.find(tx, run._ref)["n"]
     sealing.seal_run(database, number)
+    database.shrink()
     run.complete()
     assert database.persist()
     assert (tmp_path / "history.db").stat().st_size - before < 10 * POINTS
