@@ -17,6 +17,7 @@ DEFAULT_WORKSPACE = "default"
 DEFAULT_EXPERIMENT = "default"
 # Where the original looked in each directory, in its order.
 AZURE_FILES = (".azureml/config.json", "config.json", "aml_config/config.json")
+FOLDERS = (".runstone", ".azureml", "aml_config")
 LABELS = ("subscription_id", "resource_group")
 
 
@@ -34,48 +35,27 @@ class Place:
 def locate(start: Path, settings: Settings, *, file_name: str | None = None) -> Place:
     """The place for a directory: environment first, then the nearest files upwards, then the user's data
     directory."""
-    own, own_root = _own(start)
-    azure = _azure(start, file_name) or {}
-    history = settings.history or own.get("history")
-    if history is None:
-        history = own_root / "history" if own_root else settings.home / "history"
-    elif own_root and not settings.history and "://" not in str(history):
-        history = own_root / str(history)
+    own, azure = _own(start, file_name), _azure(start, file_name)
+    if file_name and not own.values and not azure.values:
+        raise _not_found(start, file_name)
+    names = [own.values.get("workspace"), azure.values.get("workspace_name")]
+    if azure.depth > own.depth:
+        names.reverse()
     return Place(
-        history=str(history),
-        workspace=settings.workspace
-        or own.get("workspace")
-        or azure.get("workspace_name")
-        or DEFAULT_WORKSPACE,
-        experiment=settings.experiment or own.get("experiment") or experiment_of(start),
-        labels={key: str(azure[key]) for key in LABELS if azure.get(key)},
+        history=str(settings.history or _history(own) or settings.home / "history"),
+        workspace=str(next(filter(None, (settings.workspace, *names)), DEFAULT_WORKSPACE)),
+        experiment=str(settings.experiment or own.values.get("experiment") or experiment_of(start)),
+        labels={key: str(azure.values[key]) for key in LABELS if azure.values.get(key)},
     )
 
 
 def locate_file(path: Path, settings: Settings, *, file_name: str | None = None) -> Place:
     """The place that one file, or the directory at or above a path, describes; an error if there is none."""
     if path.is_file():
-        values = _read(path)
-        if "history" not in values:
-            _require_azure(path, values)
-        start = (
-            path.parent.parent if path.parent.name in (".runstone", ".azureml", "aml_config") else path.parent
-        )
-        place = locate(start, settings)
-        return Place(
-            history=place.history,
-            workspace=str(values.get("workspace_name") or values.get("workspace") or place.workspace),
-            experiment=place.experiment,
-            labels={key: str(values[key]) for key in LABELS if values.get(key)},
-        )
-    own, own_root = _own(path)
-    if not own and own_root is None and _azure(path, file_name) is None:
-        raise UserErrorException(
-            f"The workspace configuration file config.json, could not be found in {path} or its parent "
-            f"directories. "
-            f"Please check whether the workspace configuration file exists, or call from_config() without a "
-            f"path to use the embedded workspace."
-        )
+        return _of_file(path, settings)
+    found = path.is_dir() and (_own(path, file_name).root or _azure(path, file_name).root)
+    if not found:
+        raise _not_found(path, file_name)
     return locate(path, settings, file_name=file_name)
 
 
@@ -85,29 +65,71 @@ def experiment_of(directory: Path) -> str:
     return name[:255] or DEFAULT_EXPERIMENT
 
 
-def _own(start: Path) -> tuple[Mapping[str, Any], Path | None]:
+@dataclass(frozen=True)
+class _Found:
+    """What a file says, and the directory that it belongs to: ``.runstone`` itself for one of ours."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    root: Path | None = None
+    depth: int = 0
+
+
+def _of_file(path: Path, settings: Settings) -> Place:
+    values = _read(path)
+    if not {"history", "workspace"} & set(values):
+        _require_azure(path, values)
+    folder = path.resolve().parent
+    beside = locate(folder.parent if folder.name in FOLDERS else folder, settings)
+    return Place(
+        history=str(settings.history or _history(_Found(values, folder)) or beside.history),
+        workspace=str(values.get("workspace") or values.get("workspace_name") or beside.workspace),
+        experiment=str(settings.experiment or values.get("experiment") or beside.experiment),
+        labels={key: str(values[key]) for key in LABELS if values.get(key)},
+    )
+
+
+def _own(start: Path, file_name: str | None) -> _Found:
     for directory in _upwards(start):
         root = directory / ".runstone"
-        if (root / "config.json").is_file():
-            return _read(root / "config.json"), root
+        depth = len(directory.parts)
+        if (root / (file_name or "config.json")).is_file():
+            return _Found(_read(root / (file_name or "config.json")), root, depth)
         if (root / "history").is_dir():
-            return {}, root
-    return {}, None
+            return _Found({}, root, depth)
+    return _Found()
 
 
-def _azure(start: Path, file_name: str | None) -> Mapping[str, Any] | None:
-    candidates = (f".azureml/{file_name}", file_name) if file_name else AZURE_FILES
+def _azure(start: Path, file_name: str | None) -> _Found:
+    names = [name.replace("config.json", file_name or "config.json") for name in AZURE_FILES]
     for directory in _upwards(start):
-        for name in candidates:
-            path = directory / name
+        for path in (directory / name for name in names):
             if not path.is_file():
                 continue
-            values = _read(path) if name != "config.json" else _read_foreign(path)
-            if file_name or name != "config.json":
+            foreign = path == directory / "config.json"
+            values = _read_foreign(path) if foreign else _read(path)
+            if not foreign:
                 _require_azure(path, values)
             if values.get("workspace_name"):
-                return values
-    return None
+                return _Found(values, directory, len(directory.parts))
+    return _Found()
+
+
+def _history(found: _Found) -> str | Path | None:
+    """The history that a file of ours names (relative to it), or that is beside it; None without a file."""
+    given = found.values.get("history")
+    if given is None:
+        return found.root / "history" if found.root and found.root.name == ".runstone" else None
+    if "://" in str(given) or found.root is None:
+        return str(given)
+    return found.root / Path(str(given)).expanduser()
+
+
+def _not_found(start: Path, file_name: str | None) -> UserErrorException:
+    return UserErrorException(
+        f"The workspace configuration file {file_name or 'config.json'}, could not be found in {start} or "
+        f"its parent directories. Please check whether the workspace configuration file exists, or call "
+        f"from_config() without an argument to use the embedded workspace."
+    )
 
 
 def _upwards(start: Path) -> list[Path]:

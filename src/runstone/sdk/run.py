@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runstone.model import runs as model
-from runstone.model.errors import UserErrorException
+from runstone.model.errors import NotFound, UserErrorException
 from runstone.sdk import context, details, finding
 from runstone.sdk.annotations import Annotations
 from runstone.sdk.lifecycle import Lifecycle
@@ -32,6 +32,11 @@ class Run(Recording, Annotations, Lifecycle):
 
     def __init__(self, experiment: Experiment, run_id: str, outputs: str | None = None, **_: Any) -> None:
         record = experiment.workspace._service.runs.get(experiment.workspace._reference(run_id))
+        if record.experiment_id != experiment.id:
+            raise NotFound(
+                f"The run {run_id!r} is of the experiment {record.experiment!r}, not of {experiment.name!r}; "
+                f"Run.get(workspace, run_id) finds it in whichever."
+            )
         super().__init__(experiment, record)
         self._outputs = outputs
 

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from runstone.sdk.run import Run
 
 
+# What the original tells of a workspace besides: resources of its cloud, of which there are none.
+_OF_THE_CLOUD = (
+    "containerRegistry",
+    "keyVault",
+    "applicationInsights",
+    "storageAccount",
+    "identity",
+    "resourceCmkUri",
+    "hbiWorkspace",
+    "imageBuildCompute",
+    "systemDatastoresAuthMode",
+)
+
+
 class Workspace:
     """A workspace of a history, created when it is not there yet.
 
@@ -243,6 +257,8 @@ class Workspace:
             "description": "",
             "friendlyName": self.name,
             "creationTime": model.iso(self._record.created),
+            "sku": self.sku,
+            **dict.fromkeys(_OF_THE_CLOUD),
         }
 
     def write_config(self, path: str | Path | None = None, file_name: str | None = None) -> None:
@@ -254,8 +270,11 @@ class Workspace:
         """
         directory = Path(path or ".") / ".runstone"
         directory.mkdir(parents=True, exist_ok=True)
+        root = self._service.root
+        # a history beside the file moves with it
+        inside = root.is_relative_to(directory.resolve())
         values = {
-            "history": str(self._service.root),
+            "history": root.relative_to(directory.resolve()).as_posix() if inside else str(root),
             "workspace": self.name,
             "workspace_name": self.name,
             "subscription_id": self.subscription_id or "",
