@@ -20,11 +20,17 @@ ENTRY = re.compile(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the reference pages to those of `docs/`; mkdocs calls this."""
+    """Add the reference pages to those of `docs/`; mkdocs calls this.
+
+    A page that has no place in the site's order comes last in its last part.
+    """
     from mkdocs.structure.files import File  # an extra: only who builds the site needs it
 
     for name, text in pages().items():
         files.append(File.generated(config, name, content=text))
+    placed = str(config["nav"])
+    (last,) = config["nav"][-1].values()
+    last += sorted(page.src_uri for page in files.documentation_pages() if repr(page.src_uri) not in placed)
     return files
 
 
