@@ -274,13 +274,17 @@ def _compare(operand: Operand, op: str, wanted: Any, value: Any) -> bool:
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda value, wanted: value == wanted or (value != value and wanted != wanted),
+    "=": lambda value, wanted: value == wanted or (_is_nan(value) and _is_nan(wanted)),
     "!=": lambda value, wanted: not _OPERATORS["="](value, wanted),
     "<": lambda value, wanted: value < wanted,
     "<=": lambda value, wanted: value <= wanted,
     ">": lambda value, wanted: value > wanted,
     ">=": lambda value, wanted: value >= wanted,
 }
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _when(op: str, wanted: Any, value: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TypeVar
@@ -32,6 +31,7 @@ from runstone.model.query import (
     parse_order,
 )
 from runstone.model.query.times import duration, moment
+from runstone.model.query.tree import NotANumber
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=timezone.utc)
@@ -45,7 +45,7 @@ names = st.one_of(
     st.text(_LETTERS, min_size=1, max_size=8),
 )
 texts = st.text(_LETTERS, max_size=8)
-numbers = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.floats(allow_nan=False), st.just(math.nan))
+numbers = st.one_of(st.integers(-(1 << 63), (1 << 63) - 1), st.floats(allow_nan=False), st.just(NotANumber()))
 moments = st.sampled_from(
     ["now", "now - 7d", "today", "today + 1h", "last 7 days", "2026-11-23", "2026-11-23T07:20:00Z"]
 ).map(lambda text: moment(text, NOW))

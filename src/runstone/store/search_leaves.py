@@ -309,10 +309,14 @@ def _sql(op: str) -> str:
 
 def _ranged(term: _Term) -> bool:
     if isinstance(term, Compare):
-        return term.op != "!=" and term.value is not None and term.value == term.value
+        return term.op != "!=" and term.value is not None and not _is_nan(term.value)
     if isinstance(term, In):
-        return not term.negated and all(value == value for value in term.values)
+        return not term.negated and not any(map(_is_nan, term.values))
     return isinstance(term, Between)
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _equal(term: _Term) -> bool:

@@ -62,6 +62,19 @@ class Field:
         return not self.reducer and "." not in self.name and _BARE_NAME.fullmatch(self.name) is not None
 
 
+class NotANumber(float):
+    """The NaN of a tree: it equals itself, as the text ``nan`` does."""
+
+    def __new__(cls) -> NotANumber:
+        return super().__new__(cls, "nan")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NotANumber)
+
+    def __hash__(self) -> int:
+        return hash(NotANumber)
+
+
 @dataclass(frozen=True)
 class Moment:
     """A time as it was written, and the microseconds [first, after) that it covers: a day, or an instant."""

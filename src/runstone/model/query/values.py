@@ -9,7 +9,7 @@ from datetime import datetime
 from runstone.model.query import times
 from runstone.model.query.fields import STATUSES, Kind, nearest, shown, status_name
 from runstone.model.query.lexer import Token, wrong
-from runstone.model.query.tree import Operand, Value
+from runstone.model.query.tree import NotANumber, Operand, Value
 
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9](?:_?[0-9])*\.?(?:[0-9](?:_?[0-9])*)?|\.[0-9](?:_?[0-9])*)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)",
@@ -76,7 +76,7 @@ def number(text: str) -> int | float | None:
     if plain.lstrip("+-").isdigit() and len(plain) <= 20 and -(1 << 63) <= int(plain) < 1 << 63:
         return int(plain)
     value = float(plain)
-    return math.nan if math.isnan(value) else value
+    return NotANumber() if math.isnan(value) else value
 
 
 def _loose(word: str) -> Value:
