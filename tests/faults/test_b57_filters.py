@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from runstone.model.runs import NewRun
 from runstone.store import experiments, runs
 from runstone.store.database import Database, Row, Transaction, open_database
 from runstone.store.search import count, search
+from runstone.store.sqlite import Sqlite
 from tests.histories import KINDS, address
 
 INJECTIONS = (
@@ -269,32 +270,21 @@ class Recorded(Transaction):
         raise AssertionError("a search writes nothing")
 
 
-class Watched(Database):
-    """A database whose reading transactions are recorded."""
+class Watched(Sqlite):
+    """A history whose reading transactions are recorded."""
 
-    dialect = "sqlite"
-
-    def __init__(self, inner: Database) -> None:
-        self.inner = inner
+    def __init__(self, path: Path) -> None:
         self.texts: list[str] = []
+        super().__init__(path)
 
     @contextmanager
     def read(self, *, budget: float | None = None) -> Iterator[Transaction]:
-        with self.inner.read(budget=budget) as tx:
+        with super().read(budget=budget) as tx:
             yield Recorded(tx, self.texts)
-
-    def write(self) -> AbstractContextManager[Transaction]:
-        raise AssertionError("a search writes nothing")
-
-    def persist(self) -> bool:
-        return self.inner.persist()
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 def test_no_part_of_what_was_written_stands_in_a_statement(tmp_path: Path):
-    watched = Watched(open_database(tmp_path / "history.db"))
+    watched = Watched(tmp_path / "history.db")
     canary = "canary4711"
     name = f"`{canary}`"
     rests = ("= 4711", "in (4711, nan)", "between 4711 and 4712")
