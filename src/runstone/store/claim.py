@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from runstone.journal.identity import here
-from runstone.model.errors import Conflict
+from runstone.model.documents import read_json
+from runstone.model.errors import Conflict, Invalid
 from runstone.model.runs import Process
 
 
@@ -50,6 +51,6 @@ class Claim:
 
     def _holder(self) -> Process | None:
         try:
-            return Process(**json.loads(os.pread(self._file, 4096, 0)))
-        except (ValueError, TypeError):
+            return Process(**read_json(os.pread(self._file, 4096, 0).decode(), "claim"))
+        except (ValueError, TypeError, Invalid):
             return None

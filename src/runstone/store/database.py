@@ -64,13 +64,18 @@ class Database(ABC):
         """Give back what is open."""
 
 
-def open_database(address: str | Path, *, force_network: bool = False) -> Database:
-    """The database at a path (SQLite) or a ``postgresql://`` address, brought up to the present schema."""
+def open_database(
+    address: str | Path, *, force_network: bool = False, schema: Mapping[int, str] | None = None
+) -> Database:
+    """The database at a path (SQLite) or a ``postgresql://`` address, brought up to the present schema.
+
+    ``schema``: the text of each numbered step, where they are not those of this version.
+    """
     if isinstance(address, str) and address.startswith(("postgresql://", "postgres://")):
         # an extra, and 150 ms of import that an embedded history has no use for
         from runstone.store.postgres import Postgres
 
-        return Postgres(address)
+        return Postgres(address, schema=schema)
     from runstone.store.sqlite import Sqlite
 
-    return Sqlite(Path(address), force_network=force_network)
+    return Sqlite(Path(address), force_network=force_network, schema=schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 
 from runstone.model.errors import Conflict
@@ -27,12 +28,12 @@ def steps(dialect: str) -> dict[int, str]:
     return texts
 
 
-def present(transaction: Transaction) -> int:
+def present(transaction: Transaction, schema: Mapping[int, str]) -> int:
     """The version that the database has; refuses one that is newer than this program knows."""
     transaction.execute(VERSION_TABLE)
     row = transaction.one(READ_VERSION)
     version = int(row["version"]) if row else 0
-    newest = max(steps(transaction.dialect))
+    newest = max(schema)
     if version > newest:
         raise Conflict(
             f"This history has schema version {version}, and this Runstone knows versions up to {newest}. "
@@ -41,7 +42,7 @@ def present(transaction: Transaction) -> int:
     return version
 
 
-def upgrade(transaction: Transaction, version: int, now: int) -> None:
-    """Apply step ``version`` and say so, in the caller's transaction."""
-    transaction.script(steps(transaction.dialect)[version])
+def upgrade(transaction: Transaction, schema: Mapping[int, str], *, version: int, now: int) -> None:
+    """Apply step ``version`` of a schema and say so, in the caller's transaction."""
+    transaction.script(schema[version])
     transaction.execute(WRITE_VERSION, {"version": version, "applied": now})

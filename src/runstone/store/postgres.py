@@ -41,7 +41,8 @@ class Postgres(Database):
 
     dialect = "postgres"
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, schema: Mapping[int, str] | None = None) -> None:
+        self._schema = schema or migrations.steps(self.dialect)
         self._pool: ConnectionPool[psycopg.Connection[dict[str, Any]]] = ConnectionPool(
             address, min_size=1, max_size=16, timeout=WAIT, open=False, kwargs={"row_factory": dict_row}
         )
@@ -98,10 +99,9 @@ class Postgres(Database):
     def _upgrade(self) -> None:
         with self.write() as transaction:
             transaction.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": MIGRATION_LOCK})
-            version = migrations.present(transaction)
-            for step in sorted(migrations.steps(self.dialect)):
-                if step > version:
-                    migrations.upgrade(transaction, step, time.time_ns() // 1000)
+            version = migrations.present(transaction, self._schema)
+            for step in sorted(step for step in self._schema if step > version):
+                migrations.upgrade(transaction, self._schema, version=step, now=time.time_ns() // 1000)
 
 
 class _PostgresTransaction(Transaction):

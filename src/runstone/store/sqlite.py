@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -37,13 +39,30 @@ NETWORK_SYSTEMS = {
     "9p",
     "afs",
     "gpfs",
+    "ceph",
+    "davfs",
+    "fuse.ceph",
+    "fuse.davfs",
+    "fuse.gcsfuse",
+    "fuse.glusterfs",
+    "fuse.juicefs",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "ncpfs",
+    "orangefs",
+    "pvfs2",
+    "wekafs",
     "beegfs",
 }
 OLDEST = (3, 35, 0)
+MOUNTS = Path("/proc/mounts")
 # Fewer free pages are left for what is written next: 1 MiB.
 FREE_PAGES = 256
 # At once, so that other writers wait for less than a second: 100 MiB.
 MOST_PAGES = 25_600
+
+# How a mount's path spells spaces, tabs and back slashes.
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 _open: weakref.WeakSet[Sqlite] = weakref.WeakSet()
 # Connections that a fork left in a child: closing them there would touch the parent's files.
@@ -55,9 +74,18 @@ class Sqlite(Database):
 
     dialect = "sqlite"
 
-    def __init__(self, path: Path, *, force_network: bool = False) -> None:
-        _check(path, force_network)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        force_network: bool = False,
+        schema: Mapping[int, str] | None = None,
+        mounts: Path = MOUNTS,
+    ) -> None:
+        """``schema`` and ``mounts``: the steps of the schema, and what lists the mounted file systems."""
+        _check(path, force_network, mounts)
         self.path = path
+        self._schema = schema or migrations.steps(self.dialect)
         self._idle: list[sqlite3.Connection] = []
         self._turn = threading.RLock()
         self._writing: int | None = None
@@ -164,24 +192,55 @@ class Sqlite(Database):
             # before anything is in the file: what sealing empties, four pages of five, goes back to the disk
             connection.execute("PRAGMA auto_vacuum = FULL")
             _enter_wal(connection)
-        with self.write() as transaction:
-            version = migrations.present(transaction)
-        for step in sorted(migrations.steps(self.dialect)):
-            if step <= version:
-                continue
-            if version:
+        version = self._version()
+        if version == max(self._schema):
+            return
+        with self._alone():
+            # another process may have been quicker
+            if version and self._version() == version:
                 self._copy_aside(version)
-            with self.write() as transaction:
-                # another process may have been quicker
-                if migrations.present(transaction) < step:
-                    migrations.upgrade(transaction, step, time.time_ns() // 1000)
+            for step in sorted(self._schema):
+                with self.write() as transaction:
+                    if migrations.present(transaction, self._schema) < step:
+                        now = time.time_ns() // 1000
+                        migrations.upgrade(transaction, self._schema, version=step, now=now)
+
+    def _version(self) -> int:
+        with self.write() as transaction:
+            return migrations.present(transaction, self._schema)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process upgrades at a time; the others wait, and find it done."""
+        path = self.path.with_name(f"{self.path.name}.upgrade")
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Invalid(
+                f"The history {self.path} cannot be upgraded ({path}: {error.strerror}); check its owner and "
+                f"permissions."
+            ) from error
+        try:
+            # a file system without locks leaves the transactions as the only guard
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
 
     def _copy_aside(self, version: int) -> None:
+        """The history as it is; under its name is never half of it."""
         copy = self.path.with_name(f"{self.path.name}.version-{version}")
+        part = copy.with_name(f"{copy.name}.part")
         if copy.exists():
             return
-        with self._connection() as connection, _told(self.path):
-            connection.execute("VACUUM INTO ?", (str(copy),))
+        part.unlink(missing_ok=True)
+        try:
+            with self._connection() as connection, _told(self.path):
+                connection.execute("VACUUM INTO ?", (str(part),))
+            part.replace(copy)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _forked(self) -> None:
         _abandoned.extend(self._idle)
@@ -269,10 +328,10 @@ def _told(path: Path) -> Iterator[None]:
         raise
 
 
-def _check(path: Path, force_network: bool) -> None:
+def _check(path: Path, force_network: bool, mounts: Path) -> None:
     if sqlite3.sqlite_version_info < OLDEST:
         raise Invalid(f"This Python has SQLite {sqlite3.sqlite_version}; Runstone needs 3.35 or newer.")
-    system = _file_system(path.parent)
+    system = _file_system(path.parent, mounts)
     if system in NETWORK_SYSTEMS and not force_network:
         raise Invalid(
             f"{path} is on a network file system ({system}), where SQLite can lose data. Choose a local "
@@ -281,16 +340,19 @@ def _check(path: Path, force_network: bool) -> None:
         )
 
 
-def _file_system(path: Path) -> str:
+def _file_system(path: Path, mounts: Path) -> str:
+    """The kind of file system that a path is on: that of the longest mount above it, the last of equals."""
     try:
-        lines = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "unknown"
     target = str(path.resolve())
     best, found = "", "unknown"
     for line in lines:
-        _, mount, system, *_ = line.split(" ")
-        mount = mount.replace("\\040", " ")
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        mount, system = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[1]), fields[2]
         if (target == mount or target.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
             best, found = mount, system
     return found
