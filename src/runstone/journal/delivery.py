@@ -59,6 +59,8 @@ class Delivery:
         self._journal = journal
         self._warn = warn
         self._reader = Reader(journal, self.id, after=self._acknowledged())
+        # the last record that the history is known to have, whatever the reader has taken since
+        self._arrived = self._acknowledged() or 0
         self._lock = threading.Lock()
         self._at_work = 0
         self._limit = BATCH_BYTES
@@ -94,7 +96,7 @@ class Delivery:
         self._send_segments()
         self._send_memory()
         files = [file for file in segment.segments(self._journal, self.id) if segment.number(file) < final]
-        if files and self._service.persist():
+        if files and self._in_place() and self._service.persist():
             segment.remove(files)
 
     def _final(self) -> float:
@@ -110,14 +112,21 @@ class Delivery:
             living = False
         return float("inf") if living is False else 0
 
+    def _in_place(self) -> bool:
+        """Whether all that was read has arrived: a Ctrl-C may come between reading and sending."""
+        return self._reader.next <= self._arrived + 1
+
     def _find_place(self) -> None:
         """A stranger's journal is read from where the history has it."""
+        if not self._in_place():
+            self._reader = Reader(self._journal, self.id, after=self._acknowledged())
         if self._reader.next:
             return
         for file in segment.segments(self._journal, self.id):
             head = segment.head(file)
             if head is not None:
-                self._reader.seek(self._service.runs.acknowledged(head.run, writer=self.id) + 1)
+                self._arrived = self._service.runs.acknowledged(head.run, writer=self.id)
+                self._reader.seek(self._arrived + 1)
                 return
 
     def _send_segments(self) -> None:
@@ -138,8 +147,8 @@ class Delivery:
             if batch.last < self._reader.next:
                 self.own.acknowledge(self._reader.next - 1)
                 continue
-            self._send(replace(batch, lost=max(batch.first - self._reader.next, 0)))
-            self._reader.seek(batch.last + 1)
+            if self._send(replace(batch, lost=max(batch.first - self._reader.next, 0))):
+                self._reader.seek(batch.last + 1)
 
     def _send(self, batch: Batch) -> bool:
         """Send a batch; False when the place has changed and reading begins anew from there."""
@@ -155,6 +164,7 @@ class Delivery:
             self._limit //= 2
             self._reader.seek(batch.first - batch.lost)
             return False
+        self._arrived = last
         if self.own is not None:
             self.own.acknowledge(last)
         if last != batch.last:
@@ -166,6 +176,7 @@ class Delivery:
         expected = conflict.expected
         if not isinstance(expected, int) or expected == batch.first - batch.lost:
             raise conflict
+        self._arrived = expected - 1
         self._reader.seek(expected)
         return False
 

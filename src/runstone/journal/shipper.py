@@ -19,6 +19,7 @@ from runstone.journal.delivery import Delivery, Service
 from runstone.journal.identity import alive
 from runstone.journal.sink import Limits
 from runstone.journal.writer import Writer
+from runstone.model import patience
 from runstone.model.runs import Process
 
 SECONDS = 1.0
@@ -56,7 +57,7 @@ class Shipper:
         self._thread: threading.Thread | None = None
         self.journal = Path(journal)
         self._service = service
-        self._warn = warn or logging.getLogger("runstone").warning
+        self._warn = logging.getLogger("runstone").warning if warn is None else warn
         self._strict = strict
         self._limits = limits
         self._begin()
@@ -138,12 +139,13 @@ class Shipper:
         self._thread = None
 
     def _deliver(self, delivery: Delivery, timeout: float | None) -> bool:
-        deadline = time.monotonic() + (timeout or 0.0)
+        deadline = time.monotonic() + patience.left(timeout or 0.0)
         pause = 0.05
         while True:
             left = deadline - time.monotonic()
-            if delivery.deliver(TURN_SECONDS if timeout is None else left):
-                return True
+            with patience.within(TURN_SECONDS if timeout is None else left):
+                if delivery.deliver(patience.left(TURN_SECONDS)):
+                    return True
             if delivery.blocked is not None or left <= pause:
                 return False
             time.sleep(pause)
@@ -193,7 +195,7 @@ class Shipper:
 
 
 def _at_exit() -> None:
-    deadline = time.monotonic() + EXIT_SECONDS
+    deadline = time.monotonic() + patience.left(EXIT_SECONDS)
     for shipper in list(_living):
         shipper.close(timeout=max(deadline - time.monotonic(), 0.0))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import builtins
+import functools
+import opcode
 import os
 import signal
 import sys
@@ -13,6 +16,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.identity import here
+from runstone.model import patience
 from runstone.model.errors import RunstoneError
 from runstone.model.runs import Status
 from runstone.sdk import outputs
@@ -79,6 +83,10 @@ def note_exit(code: object) -> None:
 def end_all() -> None:
     """End every run that is still tracked, the youngest first, as the script itself ended."""
     error = _how()
+    if _returned(_state.pop("frame", None)):
+        # whatever was raised in between, the script went on and came to its last line
+        error = None
+    patience.hurry(DELIVERY_SECONDS)
     for run in reversed(list(_tracked.values())):
         try:
             end(run, error)
@@ -89,6 +97,7 @@ def end_all() -> None:
             )
         except KeyboardInterrupt:
             # a second Ctrl-C: leave at once, the next Runstone finds out what is left
+            patience.hurry(0)
             return
 
 
@@ -114,6 +123,13 @@ def _end_by_code(run: Any, code: object) -> None:
     run._end(Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number})
 
 
+def _returned(outermost: FrameType | None) -> bool:
+    """Whether the script came to its end, rather than being left by an exception that nobody caught."""
+    if outermost is None or outermost.f_lasti < 0:
+        return False
+    return opcode.opname[outermost.f_code.co_code[outermost.f_lasti]].startswith("RETURN")
+
+
 def _how() -> BaseException | None:
     """What ended the script, as far as it is known."""
     error: BaseException | None = _state.pop("error", None)
@@ -124,12 +140,20 @@ def _how() -> BaseException | None:
 
 
 def _install() -> None:
-    _state["installed"] = True
+    _state["frame"] = _outermost()
     atexit.register(end_all)
     _hook_exceptions()
     _hook_exit()
     _hook_termination()
     _beat_always()
+
+
+def _outermost() -> FrameType | None:
+    """The frame of the script itself, from which everything is called."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 def _hook_exceptions() -> None:
@@ -144,13 +168,18 @@ def _hook_exceptions() -> None:
 
 def _hook_exit() -> None:
     # SystemExit passes no hook: the code that a script gives to sys.exit() is known nowhere else
-    before = sys.exit
+    for place, name in ((sys, "exit"), (builtins, "exit"), (builtins, "quit")):
+        if hasattr(place, name):
+            setattr(place, name, _noting(getattr(place, name)))
 
-    def leave(status: Any = None, /) -> Any:
-        note_exit(status)
-        before(status)
 
-    sys.exit = leave
+def _noting(leave: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(leave, updated=())
+    def noted(code: Any = None, /) -> Any:
+        note_exit(code)
+        leave(code)
+
+    return noted
 
 
 def _hook_termination() -> None:
@@ -161,10 +190,12 @@ def _hook_termination() -> None:
     owner = os.getpid()
 
     def terminated(number: int, frame: FrameType | None) -> None:
+        # a second one leaves at once
+        signal.signal(number, signal.SIG_DFL)
         if os.getpid() == owner:
+            patience.hurry(DELIVERY_SECONDS)
             for run in reversed(list(_tracked.values())):
                 _end_by_signal(run, number)
-        signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, terminated)
@@ -207,6 +238,7 @@ def _forked() -> None:
     _tracked.clear()
     _sides.clear()
     _state.clear()
+    patience.calm()
 
 
 os.register_at_fork(after_in_child=_forked)
