@@ -28,7 +28,7 @@ from runstone.store.search_estimates import Estimate, Estimates
 from runstone.store.search_leaves import Scope
 from runstone.store.search_names import resolve, with_aliases
 from runstone.store.search_order import Cursor, Key, check_cursor, keys, place_of, read_cursor, signature
-from runstone.store.search_statement import Part, Statements, part_of, parts
+from runstone.store.search_statement import WORKSPACE, WORKSPACE_TESTED, Part, Statements, part_of, parts
 from runstone.store.search_terms import Terms
 
 BUDGET = 2.0
@@ -166,10 +166,13 @@ class _Search:
         key = self.keys[part]
         here = [self._on_row(one, key) for one in self.conjuncts]
         merged = [test for test in here if test]
+        if key.table == "runs":
+            # an experiment has its own runs in the order of creation
+            within = any(self._is_place(one, key) for one in self.conjuncts)
+            merged.append(WORKSPACE_TESTED if within else WORKSPACE)
         edge = None
         if window is not None:
-            text = self.statements.edge(part, after=after, merged=merged, window=window)
-            rows = self._run(text)
+            rows = self._run(self.statements.edge(part, after=after, merged=merged, window=window))
             edge = rows[0]["edge"] if rows else None
         left = [test for test, merge in zip(self.tests, here, strict=True) if not merge]
         statements = Statements(self.scope, self.keys, left)
@@ -190,10 +193,20 @@ class _Search:
         if not isinstance(tree, (Compare, In, Between)):
             return None
         row, reading = place_of(tree.field, self.scope)
-        if row != key.row or (key.table == "runs" and reading != key.reading):
+        if row != key.row:
+            return None
+        if key.table == "runs" and reading != key.reading and not self._is_place(tree, key):
             return None
         leaf = self.terms.leaves.leaf(tree)
         return None if leaf.absent else leaf.test.replace("{x}", key.alias)
+
+    def _is_place(self, tree: Expression, key: Key) -> bool:
+        """Whether a term names one experiment, and the key is the order that its index has."""
+        if key.reading != "created" or not isinstance(tree, Compare) or tree.op != "=":
+            return False
+        if tree.field == Attribute("experiment"):
+            return len(self.scope.names.experiments.get(str(tree.value), ())) == 1
+        return tree.field == Attribute("experiment_id") and tree.value is not None
 
     def _is_present(self, key: Key) -> bool:
         for tree in self.conjuncts:
@@ -211,11 +224,12 @@ class _Search:
 
 def _whole(filter: str, now: int, base: Expression | None) -> Expression:
     tree = all_of(parse(filter, now=EPOCH + timedelta(microseconds=now)), base)
-    hidden = Attribute("deleted")
-    if any(not isinstance(term, Text) and term.field == hidden for term in terms(tree)):
-        return with_aliases(tree) if tree else Compare(hidden, "=", False)
-    shown = Compare(hidden, "=", False)
-    return all_of(with_aliases(tree), shown) or shown if tree else shown
+    kept = Compare(Attribute("deleted"), "=", False)
+    if tree is None:
+        return kept
+    asked = any(not isinstance(term, Text) and term.field == kept.field for term in terms(tree))
+    tree = with_aliases(tree)
+    return tree if asked else all_of(tree, kept) or kept
 
 
 def _cursor(row: Row, now: int) -> Cursor:

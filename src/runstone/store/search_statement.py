@@ -43,7 +43,10 @@ def part_of(cursor: Cursor) -> Part:
 
 @dataclass(frozen=True)
 class Statements:
-    """Writes the statements of one search; ``tests`` are what each run must pass."""
+    """Writes the statements of one search; ``tests`` are what each run must pass.
+
+    ``merged`` are tests on the row of the key itself, and for a key of the run its workspace.
+    """
 
     scope: Scope
     keys: Sequence[Key]
@@ -190,9 +193,8 @@ def _with(sources: Sequence[str]) -> str:
 
 
 def _along(walked: Key) -> list[str]:
-    if walked.table == "runs":
-        return [WORKSPACE, *([f"{walked.column} IS NOT NULL"] if walked.nullable else [])]
-    return [walked.scope, f"{walked.column} IS NOT NULL"]
+    there = [f"{walked.column} IS NOT NULL"] if walked.nullable else []
+    return there if walked.table == "runs" else [walked.scope, *there]
 
 
 def _number(walked: Key) -> str:
