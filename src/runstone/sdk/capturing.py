@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,11 @@ class Begun:
     quick: Captured
 
 
-def begin(choice: str | None) -> Begun:
+def begin(choice: str | bool | None) -> Begun:
     """Capture what takes no time; ``choice`` is what RUNSTONE_CAPTURE could hold, which it overrides."""
     environ = environment()
+    if isinstance(choice, bool):
+        choice = "all" if choice else "none"
     options = Capture.chosen(settings().capture if choice is None else choice)
     subject = Subject.of(environ=environ)
     return Begun(options, subject, capture_at_start(options, subject))
@@ -56,13 +59,12 @@ def follow(run: Run, begun: Begun) -> None:
 def _rest(run: Run, begun: Begun) -> None:
     found = capture_behind(begun.options, begun.subject)
     try:
-        if found.properties:
-            run._service.runs.add_properties(run._ref, dict(found.properties))
+        for name, value in found.properties.items():
+            # the script may have set one of these itself, and knows better
+            with suppress(Conflict):
+                run._service.runs.add_properties(run._ref, {name: value})
         for name, content in found.files.items():
             run._service.artifacts.upload(run._ref, name, content=io.BytesIO(content))
-    except Conflict:
-        # the script set one of these properties itself, and it knows better
-        return
     except (RunstoneError, OSError) as error:
         warn(f"What was captured about run {run.id} is not complete: {error}")
 

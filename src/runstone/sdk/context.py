@@ -23,13 +23,15 @@ _current: dict[str, Run] = {}
 
 
 def current(allow_offline: bool, *, verbose: bool) -> Run:
-    """The run of this script, the same one at every call."""
+    """The run of this script, the same one at every call; another one after it ended, where it was not
+    submitted."""
     run_id = settings().run_id
     if run_id is None and not allow_offline:
         raise RunEnvironmentException(NOT_SUBMITTED)
-    if "run" not in _current:
-        _current["run"] = _submitted(run_id) if run_id else _offline(verbose)
-    return _current["run"]
+    known = _current.get("run")
+    if known is None or (run_id is None and known._record.status.terminal):
+        known = _current["run"] = _submitted(run_id) if run_id else _offline(verbose)
+    return known
 
 
 def _submitted(run_id: str) -> Run:

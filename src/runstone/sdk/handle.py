@@ -8,6 +8,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.writer import Writer
@@ -74,7 +75,11 @@ class Handle:
         except ServiceException as error:
             if error.status < 500 or self._service.settings.strict:
                 raise
-            self._journal.record({"kind": "operation", "call": f"runs.{call}", "arguments": dict(arguments)})
+            kept = {
+                name: asdict(value) if isinstance(value, model.Process) else value
+                for name, value in arguments.items()
+            }
+            self._journal.record({"kind": "operation", "call": f"runs.{call}", "arguments": kept})
             warn(
                 f"{error.message} The call {call}({arguments}) of run {self.id} is kept and carried out "
                 f"later."

@@ -59,6 +59,7 @@ class Run(Recording, Annotations, Lifecycle):
     def get_submitted_run(cls, **kwargs: Any) -> Run:
         """Deprecated by the original: ``get_context(allow_offline=False)``."""
         print("Run.get_submitted_run() is deprecated, use Run.get_context() instead")
+        print("Run.get_submitted_run() will be removed shortly.")
         return context.current(False, verbose=False)
 
     @staticmethod
@@ -144,7 +145,7 @@ class Run(Recording, Annotations, Lifecycle):
     @classmethod
     def _of(cls, experiment: Experiment, record: model.Run) -> Run:
         factory = Run._factories.get(record.type or "")
-        if factory is not None:
+        if factory is not None and cls is Run:
             return factory(experiment, record)
         run = cls.__new__(cls)
         super(Run, run).__init__(experiment, record)

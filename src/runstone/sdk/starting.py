@@ -23,7 +23,7 @@ def start_run(
     experiment: Experiment,
     *,
     outputs: str | bool | None = True,
-    capture: str | None = None,
+    capture: str | bool | None = None,
     run_id: str | None = None,
     kind: type[Run] | None = None,
     **more: Any,

@@ -197,8 +197,10 @@ def _move(
     n: int,
     status: Status | str,
     error: Mapping[str, Any] | None = None,
-    process: Process | None = None,
+    process: Process | Mapping[str, Any] | None = None,
 ) -> None:
+    if isinstance(process, Mapping):
+        process = Process(**process)
     runs.move(tx, n, Status(status), now=_now(), error=error, process=process)
 
 
