@@ -50,6 +50,17 @@ def demo() -> None:
     one failure on purpose. It takes well under a minute, and uses the history that scripts started here would
     use.
     """
+    from runstone.sdk import tracking  # loaded by the command that needs it: `--help` is quick
+
+    try:
+        _run()
+    except KeyboardInterrupt as error:
+        # click ends the program quietly: a run that the interrupt found half begun hears of it this way
+        tracking.note_exception(error)
+        raise
+
+
+def _run() -> None:
     click.echo("Loading scikit-learn and its digits ...", err=True)
     # half a second of numpy and scikit-learn, and an extra
     from runstone.cli import digits
