@@ -116,7 +116,9 @@ def body(data: bytes, frame: Frame) -> dict[str, Any]:
     """The JSON of a HEAD, a SHAPE or a RECORD frame."""
     start = frame.offset + HEADER.size
     text = data[start : frame.offset + frame.length - CRC.size]
-    decoded: dict[str, Any] = json.loads(text, object_hook=_untagged)
+    decoded = json.loads(text, object_pairs_hook=_untagged)
+    if not isinstance(decoded, dict):
+        raise ValueError(f"it is no JSON object, but {type(decoded).__name__}")
     return decoded
 
 
@@ -255,7 +257,10 @@ def _tagged(value: Any) -> Any:
     return value
 
 
-def _untagged(value: dict[str, Any]) -> Any:
+def _untagged(pairs: list[tuple[str, Any]]) -> Any:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice in one object")
     if value.keys() == {"$float"}:
-        return float(value["$float"])
+        return float(str(value["$float"]))
     return {key[1:] if key.startswith("$") else key: item for key, item in value.items()}

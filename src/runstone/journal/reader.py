@@ -142,8 +142,7 @@ class Reader:
 
     def _single(self, data: bytes, frame: Frame, base: int) -> Iterator[Run]:
         if frame.shape == SHAPE:
-            definition = data[frame.offset : frame.offset + frame.length]
-            self._shapes[frames.body(data, frame)["id"]] = definition
+            self._define(data, frame)
         elif frame.shape == RECORD or frame.shape in self._shapes:
             yield Run(frame.offset, frame.length, 1)
         elif frame.shape > RECORD:
@@ -151,6 +150,15 @@ class Reader:
             self._number += 1
             self._offset = base + frame.offset + frame.length
             self.damaged += frame.length
+
+    def _define(self, data: bytes, frame: Frame) -> None:
+        try:
+            id = frames.shape(data, frame).id
+        except (ValueError, LookupError, TypeError):
+            # whole, and yet no definition: frames of that shape cannot be read
+            self.damaged += frame.length
+            return
+        self._shapes[id] = data[frame.offset : frame.offset + frame.length]
 
     def _close(self, batch: _Open) -> Batch:
         first = self.next - batch.count

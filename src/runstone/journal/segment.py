@@ -27,6 +27,7 @@ _FLAGS = (
 )
 # More than the longest HEAD: ids and host names are short.
 _HEAD_BYTES = 64 * 1024
+_TYPES = {"str": str, "int": int}
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def parse_head(data: bytes) -> Head | None:
     if first is None or first.shape != frames.HEAD:
         return None
     found = frames.body(data, first)
-    if not all(field.name in found for field in fields(Head)):
+    if not all(isinstance(found.get(field.name), _TYPES[str(field.type)]) for field in fields(Head)):
         return None
     return Head(**{field.name: found[field.name] for field in fields(Head)})
 

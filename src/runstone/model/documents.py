@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from runstone.model.errors import Invalid
@@ -13,8 +14,9 @@ DEPTH = 64
 # A longer run of digits would take the parser minutes (and from Python 3.11 on raises).
 DIGITS = 4_000
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-_LONG_NUMBER = re.compile(rf"\d{{{DIGITS + 1}}}")
+# None of these looks at a character more than once or twice: a longer text only takes longer in proportion.
+_MARKS = re.compile(r'\\.|["\[\]{}]', re.S)
+_LONG_NUMBER = re.compile(rf"(?<![0-9])[0-9]{{{DIGITS + 1}}}")
 
 
 def read_json(text: str, what: str) -> Any:
@@ -36,13 +38,21 @@ def read_json(text: str, what: str) -> Any:
 
 
 def depth(text: str) -> int:
-    """How deep brackets are nested, without parsing (and so without recursion)."""
+    """How deep brackets are nested, counted to one beyond DEPTH, without parsing (and so recursion)."""
     deepest = level = 0
-    for match in _BRACKETS.finditer(text):
-        if match[0] in "[{":
+    within_text = False
+    for match in _MARKS.finditer(text):
+        mark = match[0]
+        if mark == '"':
+            within_text = not within_text
+        elif within_text or mark[0] == "\\":
+            continue
+        elif mark in "[{":
             level += 1
             deepest = max(deepest, level)
-        elif match[0] in "]}":
+            if deepest > DEPTH:
+                break
+        else:
             level -= 1
     return deepest
 
@@ -50,7 +60,7 @@ def depth(text: str) -> int:
 def _once(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise Invalid(f"The {what} has the key {twice!r} twice in one object; keep one of them.")
+        counted = Counter(key for key, _ in pairs)
+        twice = next(key for key, times in counted.items() if times > 1)
+        raise Invalid(f"The {what} has the key {twice!r:.80} twice in one object; keep one of them.")
     return values

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from runstone.model.documents import read_json
-from runstone.model.errors import AzureMLException, UserErrorException
+from runstone.model.errors import AzureMLException, Invalid, UserErrorException
 from runstone.service import folders
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def _content(run: Recording, artifact: str) -> Any:
     with run._service.artifacts.open(run._ref, artifact) as stream:
         content = stream.read()
     try:
-        return json.loads(content)
-    except ValueError:
+        return read_json(content.decode(), artifact)
+    except (ValueError, Invalid):
+        # an image, or what somebody else has uploaded in its place
         return content
 
 
