@@ -55,15 +55,28 @@ def of_metrics(metrics: Any, step: Any) -> Entry:
 
 
 def of_record(body: Mapping[str, Any]) -> Entry:
-    """What a record of another kind adds."""
-    now = time.time_ns()
-    frame = frames.encode(RECORD, {"time": now, **body})
+    """What a record of another kind adds; Invalid when no history would take it."""
+    entry = Entry(time.time_ns())
+    kind = body.get("kind")
+    if "name" in body:
+        body = {**body, "name": metric_name(body["name"])}
+    try:
+        step_of(body.get("step"))
+        frame = frames.encode(RECORD, {"time": entry.time, **body})
+    except Unkeepable as why:
+        entry.refused.append((str(body.get("name")), f"{why} ({kind} {body.get('name')!r})"))
+        return entry
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Invalid(
+            f"A {kind} cannot be journalled ({error}); give text, numbers, lists and dicts."
+        ) from error
     if len(frame) > frames.MAX_FRAME:
         raise Invalid(
-            f"A {body.get('kind')} of {len(frame):,} bytes is over the limit of {frames.MAX_FRAME:,} for one "
-            f"record; log it in parts, or as a file with run.upload_file."
+            f"A {kind} of {len(frame):,} bytes is over the limit of {frames.MAX_FRAME:,} for a record; log it in "
+            f"parts, or as a file with run.upload_file."
         )
-    return Entry(now, records=[frame])
+    entry.records.append(frame)
+    return entry
 
 
 class Packing:

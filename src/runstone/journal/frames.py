@@ -12,6 +12,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
+from runstone.model.documents import DEPTH, depth
+
 MAGIC = b"RSJ1"
 VERSION = 1
 # magic, u16 version, u16 flags
@@ -102,8 +104,10 @@ class Shape:
 
 
 def encode(shape: int, body: Mapping[str, Any]) -> bytes:
-    """A frame whose payload is JSON: a HEAD, a SHAPE or a RECORD."""
-    payload = _json(body).encode("utf-8", "replace")
+    """A frame whose payload is JSON: a HEAD, a SHAPE or a RECORD; ValueError, TypeError when it cannot be."""
+    text = _json(body)
+    _check_depth(text)
+    payload = text.encode("utf-8", "replace")
     return seal(HEADER.pack(len(payload) + OVERHEAD, shape) + payload)
 
 
@@ -113,9 +117,10 @@ def seal(head: bytes) -> bytes:
 
 
 def body(data: bytes, frame: Frame) -> dict[str, Any]:
-    """The JSON of a HEAD, a SHAPE or a RECORD frame."""
+    """The JSON of a HEAD, a SHAPE or a RECORD frame; ValueError when it is none."""
     start = frame.offset + HEADER.size
-    text = data[start : frame.offset + frame.length - CRC.size]
+    text = data[start : frame.offset + frame.length - CRC.size].decode()
+    _check_depth(text)
     decoded = json.loads(text, object_pairs_hook=_untagged)
     if not isinstance(decoded, dict):
         raise ValueError(f"it is no JSON object, but {type(decoded).__name__}")
@@ -156,8 +161,8 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame]:
 def runs(data: bytes, offset: int = 0) -> Iterator[Run]:
     """``walk`` for many frames at once: neighbours of equal length together, at a fraction of the cost.
 
-    The frames of a run are checked by one CRC over all of them. Their shapes may differ: ``a`` and ``b`` logged
-    in turn make one run. They lie ``length`` bytes apart, so ``numpy.frombuffer`` reads them by a stride.
+    The frames of a run are checked by one CRC over all of them. Their shapes may differ: ``a`` and ``b`` in turn
+    make one run. They lie ``length`` bytes apart, so ``numpy.frombuffer`` reads them by a stride.
     """
     end = len(data)
     while end - offset >= OVERHEAD:
@@ -221,6 +226,11 @@ def _likely(data: bytes, offset: int, length: int, shape: int) -> bool:
     return FIRST_SHAPE <= shape <= MAX_SHAPE and length >= OVERHEAD + 16 and (length - OVERHEAD) % 8 == 0
 
 
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") > DEPTH and depth(text) > DEPTH:
+        raise ValueError(f"it is nested deeper than {DEPTH} levels")
+
+
 def _json(body: Mapping[str, Any]) -> str:
     try:
         text = _dumps(body)
@@ -240,7 +250,7 @@ def _plain(value: Any) -> Any:
         return value.item()
     if hasattr(value, "__float__"):
         return float(value)
-    raise TypeError(f"{type(value).__name__} cannot be journalled; give text, numbers, lists, dicts")
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _tagged(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -28,6 +29,8 @@ _FLAGS = (
 # More than the longest HEAD: ids and host names are short.
 _HEAD_BYTES = 64 * 1024
 _TYPES = {"str": str, "int": int}
+
+_write = os.write
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ def create(folder: Path, head: Head) -> tuple[int, int]:
     descriptor = os.open(file, _FLAGS, 0o600)
     start = frames.PREAMBLE + frames.encode(frames.HEAD, asdict(head))
     try:
-        if os.write(descriptor, start) != len(start):
-            raise OSError(28, "No space left on device")
-    except OSError:
+        if _write(descriptor, start) != len(start):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except BaseException:
         os.close(descriptor)
         file.unlink(missing_ok=True)
         raise
@@ -104,7 +107,10 @@ def parse_head(data: bytes) -> Head | None:
     first = next(frames.scan(data[:_HEAD_BYTES], len(frames.PREAMBLE)), None)
     if first is None or first.shape != frames.HEAD:
         return None
-    found = frames.body(data, first)
+    try:
+        found = frames.body(data, first)
+    except ValueError:
+        return None
     if not all(isinstance(found.get(field.name), _TYPES[str(field.type)]) for field in fields(Head)):
         return None
     return Head(**{field.name: found[field.name] for field in fields(Head)})

@@ -16,8 +16,10 @@ from runstone.journal import frames, segment
 from runstone.journal.frames import HEADER
 from runstone.journal.identity import here
 from runstone.journal.memory import Memory
+from runstone.journal.origin import is_ours
 from runstone.journal.reader import Batch
 from runstone.journal.segment import Head
+from runstone.model.runs import Process
 
 Note = Callable[[str, str], None]
 
@@ -63,13 +65,15 @@ class Sink:
         self.size = 0
         self.full = limits.segment_bytes
         self.written = 0
+        # the number of the segment that is or will be written next; those below get nothing more
+        self.current = 1
         self.lost = 0
         self.every = 1
+        self._process: Process | None = None
         self._note = note
         self._begun = begun
         self._file = (0, 0)
         self._path = journal
-        self._segment = 0
         self._first = 1
         self._gone = 0
         self._retry = 0.0
@@ -87,11 +91,6 @@ class Sink:
     def placed(self) -> int:
         """The number of the last record that is in a segment; those after it are in memory."""
         return self.written - len(self.memory)
-
-    @property
-    def current(self) -> int:
-        """The number of the segment that is being written; those below get nothing more."""
-        return self._segment if self.on_disk else self._segment + 1
 
     def append(self, frame: bytes) -> bool:
         """Append any frame, behind the definition of its shape if that is due; False when it was dropped."""
@@ -255,6 +254,7 @@ class Sink:
         )
 
     def _forget(self) -> None:
+        self.current += self.fd >= 0
         self.fd = -1
         self.fast.clear()
         self._defined.clear()
@@ -264,6 +264,8 @@ class Sink:
             self._open(self.journal)
             return None
         except OSError as error:
+            if not is_ours(error):
+                raise
             trouble = error
         if trouble.errno in _FULL:
             return trouble
@@ -278,13 +280,28 @@ class Sink:
         return None
 
     def _open(self, place: Path) -> None:
-        folder = place / self.id
-        number, first = self._segment + 1, self.placed + 1
-        who = here()
-        head = Head(
+        folder, first = place / self.id, self.placed + 1
+        while True:
+            try:
+                fd, size = segment.create(folder, self._head(first))
+                break
+            except FileExistsError:
+                # an exception from a signal handler came when this one had just been begun
+                self.current += 1
+        status = os.fstat(fd)
+        self._file = (status.st_dev, status.st_ino)
+        self._path = segment.path(folder, self.current)
+        self._first, self._gone = first, 0
+        self._new_folder = folder
+        self.fd, self.size = fd, size
+        self._begun()
+
+    def _head(self, first: int) -> Head:
+        who = self._process = self._process or here()
+        return Head(
             run=self.run,
             writer=self.id,
-            segment=number,
+            segment=self.current,
             first=first,
             lost=self._gone,
             host=who.host,
@@ -293,13 +310,6 @@ class Sink:
             start=who.start,
             created_us=time.time_ns() // 1000,
         )
-        self.fd, self.size = segment.create(folder, head)
-        status = os.fstat(self.fd)
-        self._file = (status.st_dev, status.st_ino)
-        self._path = segment.path(folder, number)
-        self._segment, self._first, self._gone = number, first, 0
-        self._new_folder = folder
-        self._begun()
 
     def _replay(self) -> None:
         """Write what memory holds, oldest first, under the numbers that it has."""

@@ -64,7 +64,7 @@ def classify(name: str, value: object, coerced: bool = False) -> Value:
         return Value(name, "float", float(value), coerced)
     if isinstance(value, str):
         return Value(name, "text", clean(value, f"text of metric {name!r}", limit=MAX_TEXT), coerced)
-    number, changed = _number(value, lambda why: _wrong(name, value, why))
+    number, changed = _number(value, lambda **why: _wrong(name, value, **why))
     return classify(name, number, coerced or changed)
 
 
@@ -80,7 +80,7 @@ def step_of(step: object) -> tuple[StepType, int | float | None]:
     if step is None:
         return "none", None
     if not isinstance(step, int | float):
-        step, _ = _number(step, lambda why: _no_step(step))
+        step, _ = _number(step, lambda **_: _no_step(step))
     if isinstance(step, int):
         if not fits(step):
             raise Unkeepable(f"the step {_shown(step)} does not fit into 64 bits")
@@ -121,7 +121,7 @@ def _large(value: int) -> Kind:
 def _number(value: Any, wrong: Any) -> tuple[Any, bool]:
     """The Python number in a scalar, array or tensor of one element, and whether that is worth counting."""
     if type(value).__name__ in _CALLS or isinstance(value, list | tuple | Iterator | Mapping):
-        raise wrong("")
+        raise wrong()
     shape = getattr(value, "shape", None)
     if shape is not None:
         return _element(value, tuple(shape), wrong)
@@ -129,17 +129,17 @@ def _number(value: Any, wrong: Any) -> tuple[Any, bool]:
         return _convert(value, lambda: value.__index__()), False
     if hasattr(value, "__float__"):
         return _convert(value, lambda: float(value)), True
-    raise wrong("")
+    raise wrong()
 
 
 def _element(value: Any, shape: tuple[int, ...], wrong: Any) -> tuple[Any, bool]:
     if math.prod(shape) != 1:
-        raise wrong(f" of shape {shape}")
+        raise wrong(shape=shape)
     item = _convert(value, lambda: value.item() if hasattr(value, "item") else float(value))
     if not isinstance(item, bool | int | float | str):
         item = _convert(item, lambda: float(item)) if hasattr(item, "__float__") else None
     if item is None:
-        raise wrong(f" of {getattr(value, 'dtype', 'no number')}")
+        raise wrong()
     return item, bool(shape)
 
 
@@ -153,14 +153,14 @@ def _convert(value: object, conversion: Any) -> Any:
         ) from error
 
 
-def _wrong(name: str, value: object, why: str) -> Invalid:
+def _wrong(name: str, value: object, *, shape: tuple[int, ...] | None = None) -> Invalid:
     kind = type(value).__name__
     call = _CALLS.get(kind, "Give it a number or a text")
-    if not why and isinstance(value, Iterable) and kind not in _CALLS:
+    if shape is not None:
+        kind, call = f"{kind} of shape {shape}", "Use run.log_list or run.log_table instead"
+    elif isinstance(value, Iterable) and kind not in _CALLS:
         call = "Use run.log_list instead"
-    if why:
-        call = "Use run.log_list or run.log_table instead"
-    return Invalid(f"run.log does not support {kind} type{why}. {call} (metric {name!r}).")
+    return Invalid(f"run.log does not support {kind} type. {call} (metric {name!r}).")
 
 
 def _no_step(step: object) -> Invalid:

@@ -19,6 +19,7 @@ from zlib import crc32
 from runstone.journal import entries
 from runstone.journal.entries import NUMBERS, Entry, Packing
 from runstone.journal.frames import seal
+from runstone.journal.origin import is_ours
 from runstone.journal.reader import BATCH_BYTES, Batch
 from runstone.journal.sink import Limits, Sink
 from runstone.journal.values import Value
@@ -31,9 +32,6 @@ MAX_SAID = 1_000
 
 # What the usual case stumbles over when a value, a name or a dict is not of the usual kind.
 _MISFIT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, struct.error)
-_PACKAGE = str(Path(__file__).parent.parent)
-_STDLIB = str(Path(os.__file__).parent)
-
 _now = time.time_ns
 _write = os.write
 _living: weakref.WeakSet[Writer] = weakref.WeakSet()
@@ -69,7 +67,7 @@ class Writer:
         self.run = run
         self.limits = limits or Limits()
         self.strict = strict
-        self._warn = warn or logging.getLogger("runstone").warning
+        self._warn = logging.getLogger("runstone").warning if warn is None else warn
         self._wake = wake
         self._begin()
         _living.add(self)
@@ -110,19 +108,19 @@ class Writer:
         body = b""
         try:
             self._acquire()
-            if self._busy:
-                raise _Nested
-            self._busy = True
-            length, id, pack = self._fast[name, value.__class__, step.__class__]
-            now = _now()
-            body = pack(length, id, now, value) if step is None else pack(length, id, now, step, value)
-            sink = self._sink
-            done = _write(sink.fd, body + crc32(body).to_bytes(4, "little"))
-            sink.written += 1
-            sink.size += done
-            if done != length or sink.size >= sink.full:
-                sink.turn(body, done)
-            self._busy = False
+            busy, self._busy = self._busy, True
+            known = None if busy else self._fast.get((name, value.__class__, step.__class__))
+            if known is not None:
+                length, id, pack = known
+                now = _now()
+                body = pack(length, id, now, value) if step is None else pack(length, id, now, step, value)
+                sink = self._sink
+                done = _write(sink.fd, body + crc32(body).to_bytes(4, "little"))
+                sink.written += 1
+                sink.size += done
+                if done != length or sink.size >= sink.full:
+                    sink.turn(body, done)
+            self._busy = busy
         except BaseException as error:  # noqa: BLE001 - logging outlives whatever the environment does
             self._unusual(error, body)
         else:
@@ -137,20 +135,22 @@ class Writer:
         body = b""
         try:
             self._acquire()
-            if self._busy:
-                raise _Nested
-            self._busy = True
+            busy, self._busy = self._busy, True
             values = metrics.values()
-            length, id, pack = self._fast[(*metrics, *map(type, values), step.__class__)]
-            now = _now()
-            body = pack(length, id, now, *values) if step is None else pack(length, id, now, step, *values)
-            sink = self._sink
-            done = _write(sink.fd, body + crc32(body).to_bytes(4, "little"))
-            sink.written += 1
-            sink.size += done
-            if done != length or sink.size >= sink.full:
-                sink.turn(body, done)
-            self._busy = False
+            known = None if busy else self._fast.get((*metrics, *map(type, values), step.__class__))
+            if known is not None:
+                length, id, pack = known
+                now = _now()
+                body = (
+                    pack(length, id, now, *values) if step is None else pack(length, id, now, step, *values)
+                )
+                sink = self._sink
+                done = _write(sink.fd, body + crc32(body).to_bytes(4, "little"))
+                sink.written += 1
+                sink.size += done
+                if done != length or sink.size >= sink.full:
+                    sink.turn(body, done)
+            self._busy = busy
         except BaseException as error:  # noqa: BLE001 - logging outlives whatever the environment does
             self._unusual(error, body)
         else:
@@ -199,10 +199,15 @@ class Writer:
         self._release = self._lock.release
 
     def _commit(self, entry: Entry) -> None:
+        if self._enter(entry):
+            self._settle()
+
+    def _enter(self, entry: Entry) -> bool:
+        """Write an entry, or put it off when this is in the middle of another; whether it is written."""
         with self._lock:
             if self._busy:
                 self._put_off(entry)
-                return
+                return False
             self._busy = True
             try:
                 self._write(entry)
@@ -210,7 +215,7 @@ class Writer:
                 self._survive(error)
             finally:
                 self._busy = False
-        self._settle()
+        return True
 
     def _put_off(self, entry: Entry) -> None:
         if len(self._later) < MAX_LATER:
@@ -226,7 +231,7 @@ class Writer:
             except IndexError:
                 return  # another thread was quicker
             if isinstance(waiting, Entry):
-                self._commit(waiting)
+                self._enter(waiting)
             elif isinstance(waiting, str) and self.strict:
                 raise RunstoneError(waiting)
             elif isinstance(waiting, str):
@@ -331,9 +336,6 @@ class Writer:
         """
         if not self._lock._is_owned():  # type: ignore[attr-defined]
             raise error
-        if isinstance(error, _Nested):
-            self._release()
-            return
         try:
             self._mend(error, body)
         finally:
@@ -357,26 +359,11 @@ class Writer:
 
     def _survive(self, error: Exception) -> None:
         """Raise what is somebody else's, and tell of the rest."""
-        if self.strict or not _ours(error):
+        if self.strict or not is_ours(error):
             raise error
         self._counts["dropped"] += 1
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self._note(f"failed {type(error).__name__}", f"A value was not logged.\n{text}")
-
-
-class _Nested(Exception):
-    """A call came in the middle of another of the same thread: from a signal handler, or ``__del__``."""
-
-
-def _ours(error: Exception) -> bool:
-    """Whether an error arose in our own code: a signal handler's is for someone above, and goes there."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    file = place.tb_frame.f_code.co_filename if place is not None else ""
-    if file.startswith((_PACKAGE, "<frozen")):
-        return True
-    return file.startswith(_STDLIB) and "site-packages" not in file
 
 
 def _in_forked_child() -> None:
