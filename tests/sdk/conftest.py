@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runstone import Experiment, Run, Workspace
+from runstone.model import patience
 from runstone.sdk import tracking
 from runstone.service.connect import disconnect
 
@@ -24,6 +25,8 @@ def project(history: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RUNSTONE_CAPTURE", "none")
     yield history.parent.parent
     tracking.end_all()
+    # the test has ended, the process of the tests has not
+    patience.calm()
     disconnect(history)
 
 

@@ -82,10 +82,7 @@ def note_exit(code: object) -> None:
 
 def end_all() -> None:
     """End every run that is still tracked, the youngest first, as the script itself ended."""
-    error = _how()
-    if _returned(_state.pop("frame", None)):
-        # whatever was raised in between, the script went on and came to its last line
-        error = None
+    error = _how(_state.pop("frame", None))
     patience.hurry(DELIVERY_SECONDS)
     for run in reversed(list(_tracked.values())):
         try:
@@ -130,22 +127,49 @@ def _returned(outermost: FrameType | None) -> bool:
     return opcode.opname[outermost.f_code.co_code[outermost.f_lasti]].startswith("RETURN")
 
 
-def _how() -> BaseException | None:
+def _how(outermost: FrameType | None) -> BaseException | None:
     """What ended the script, as far as it is known."""
     error: BaseException | None = _state.pop("error", None)
     code = _state.pop("exit", None)
+    if _returned(outermost):
+        # whatever was raised in between, the script went on and came to its last line
+        return None
     if error is None and code is not None:
         return SystemExit(code)
-    return error
+    return error or _shown(outermost)
+
+
+def _shown(outermost: FrameType | None) -> BaseException | None:
+    """The exception that the interpreter showed last, if the script ended by it; others may have our hook."""
+    error = getattr(sys, "last_value", None)
+    trace = getattr(error, "__traceback__", None)
+    return error if trace is not None and trace.tb_frame is outermost else None
 
 
 def _install() -> None:
-    _state["frame"] = _outermost()
+    _state.update(frame=_outermost(), owner=os.getpid())
     atexit.register(end_all)
+    _hook_workers()
     _hook_exceptions()
     _hook_exit()
     _hook_termination()
     _beat_always()
+
+
+def _hook_workers() -> None:
+    # what multiprocessing has forked leaves by os._exit, past atexit; its own finalizers are called
+    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _end_worker, exitpriority=-1)
+
+
+def _end_worker() -> None:
+    error = sys.exc_info()[1]
+    if error is not None:
+        note_exception(error)
+    # the outermost frame is the one of the parent
+    _state["frame"] = None
+    end_all()
 
 
 def _outermost() -> FrameType | None:
@@ -187,12 +211,11 @@ def _hook_termination() -> None:
         return
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
-    owner = os.getpid()
 
     def terminated(number: int, frame: FrameType | None) -> None:
         # a second one leaves at once
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() == owner:
+        if os.getpid() == _state.get("owner"):
             patience.hurry(DELIVERY_SECONDS)
             for run in reversed(list(_tracked.values())):
                 _end_by_signal(run, number)
