@@ -75,7 +75,7 @@ def _row(run: Run) -> dict[str, Any]:
         "submitter": record.submitter,
         **_prefixed("params", record.params),
         **_prefixed("tags", record.tags),
-        **_prefixed("metrics", {name: latest.last for name, latest in metrics.items() if latest.points}),
+        **_prefixed("metrics", {name: one.last for name, one in metrics.items() if one.last is not None}),
     }
 
 
