@@ -56,6 +56,8 @@ NETWORK_SYSTEMS = {
 }
 OLDEST = (3, 35, 0)
 MOUNTS = Path("/proc/mounts")
+# The write-ahead log keeps no more of its length than what it has between two checkpoints.
+LOG_BYTES = 4 * 1024**2
 # Fewer free pages are left for what is written next: 1 MiB.
 FREE_PAGES = 256
 # At once, so that other writers wait for less than a second: 100 MiB.
@@ -185,6 +187,7 @@ class Sqlite(Database):
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32768")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return connection
 
     def _upgrade(self) -> None:
