@@ -165,7 +165,7 @@ def test_an_exception_from_a_signal_handler_reaches_the_script_and_nothing_is_lo
         nonlocal armed
         if armed:
             armed = False
-            raise alarm(28, "not the disk's")
+            raise alarm("somebody's time is up")
 
     writer = Writer(journal, "run", limits=limits)
     armed = False

@@ -72,7 +72,7 @@ def of_record(body: Mapping[str, Any]) -> Entry:
         ) from error
     if len(frame) > frames.MAX_FRAME:
         raise Invalid(
-            f"A {kind} of {len(frame):,} bytes is over the limit of {frames.MAX_FRAME:,} for a record; log it in "
+            f"A {kind} of {len(frame):,} bytes is over the limit of {frames.MAX_FRAME:,} for one; log it in "
             f"parts, or as a file with run.upload_file."
         )
     entry.records.append(frame)

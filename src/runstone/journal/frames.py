@@ -161,8 +161,8 @@ def scan(data: bytes, offset: int = 0) -> Iterator[Frame]:
 def runs(data: bytes, offset: int = 0) -> Iterator[Run]:
     """``walk`` for many frames at once: neighbours of equal length together, at a fraction of the cost.
 
-    The frames of a run are checked by one CRC over all of them. Their shapes may differ: ``a`` and ``b`` in turn
-    make one run. They lie ``length`` bytes apart, so ``numpy.frombuffer`` reads them by a stride.
+    The frames of a run are checked by one CRC over all of them. Their shapes may differ, and they lie
+    ``length`` bytes apart, so ``numpy.frombuffer`` reads them by a stride.
     """
     end = len(data)
     while end - offset >= OVERHEAD:

@@ -16,7 +16,6 @@ from runstone.journal import frames, segment
 from runstone.journal.frames import HEADER
 from runstone.journal.identity import here
 from runstone.journal.memory import Memory
-from runstone.journal.origin import is_ours
 from runstone.journal.reader import Batch
 from runstone.journal.segment import Head
 from runstone.model.runs import Process
@@ -226,6 +225,9 @@ class Sink:
 
     def rescue(self, frame: bytes, error: OSError | None) -> bool:
         """Keep a frame that could not be written whole: in another segment, else in memory."""
+        if error is not None and error.errno is None:
+            # not the system's: a signal handler has raised it, a TimeoutError most likely
+            raise error
         barren = self.placed < self._first
         if error is None:
             self._cut()
@@ -264,7 +266,7 @@ class Sink:
             self._open(self.journal)
             return None
         except OSError as error:
-            if not is_ours(error):
+            if error.errno is None:
                 raise
             trouble = error
         if trouble.errno in _FULL:
@@ -343,21 +345,20 @@ class Sink:
     def _salvage(self) -> None:
         """Write what can still be read of a segment that others deleted or truncated into a new one."""
         data = self._content()
-        whole = frames.walk(data, _start(data))
-        records = [data[at : at + length] for at, length, shape in whole if frames.is_record(shape)]
-        # With its beginning gone, all that is left came after the truncation and is in no history yet.
-        # Else what was acknowledged stands first; it is not written twice.
-        known = self.acknowledged - self._first + 1 if _start(data) else 0
-        kept = records[max(known, 0) :]
+        before, after = _around_damage(data)
+        # What was acknowledged stands first, and is not written twice. What follows upon damage came after
+        # the truncation, and is in no history yet.
+        kept = before[max(self.acknowledged - self._first + 1, 0) :] + after
         self._gone = max(self.placed - len(kept) - max(self.acknowledged, self._first - 1), 0)
         self.lost += self._gone
         old, fd = self._path, self.fd
         self._forget()
-        os.close(fd)
         self.memory.restore(kept)
         self._retry = 0.0
-        if self.reopen():
-            old.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.close(fd)
+            if self.reopen():
+                old.unlink(missing_ok=True)
         self._note("salvaged", f"{old} was deleted or truncated by another process; {self._said_lost()}.")
 
     def _said_lost(self) -> str:
@@ -366,10 +367,23 @@ class Sink:
     def _content(self) -> bytes:
         pieces = []
         offset = 0
-        while piece := os.pread(self.fd, 1024 * 1024, offset):
-            pieces.append(piece)
-            offset += len(piece)
+        with suppress(OSError):  # what can be read is what counts
+            while piece := os.pread(self.fd, 1024 * 1024, offset):
+                pieces.append(piece)
+                offset += len(piece)
         return b"".join(pieces)
+
+
+def _around_damage(data: bytes) -> tuple[list[bytes], list[bytes]]:
+    """The records before the place where a segment was cut, and those that were written after that."""
+    found: tuple[list[bytes], list[bytes]] = ([], [])
+    side = 0 if _start(data) else 1
+    for at, length, shape in frames.scan(data, _start(data)):
+        if shape == frames.DAMAGED:
+            side = 1
+        elif frames.is_record(shape):
+            found[side].append(data[at : at + length])
+    return found
 
 
 def _start(data: bytes) -> int:

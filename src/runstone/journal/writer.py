@@ -299,9 +299,14 @@ class Writer:
         sink = self._sink
         sink.audit()
         counters = self.counters
-        changed = {name: n - self._told[name] for name, n in counters.items() if n != self._told[name]}
+        # what is lost the history learns from the numbers that it misses
+        changed = {name: n - self._told[name] for name, n in counters.items() if name != "lost"}
+        changed = {name: n for name, n in changed.items() if n}
         if changed and sink.append(entries.of_record({"kind": "count", **changed}).records[0]):
             self._told = counters
+        else:
+            # a count that finds no room is nothing that somebody logged
+            sink.memory.dropped = counters["dropped"] - self._counts["dropped"]
         if sink.memory:
             sink.reopen()
         if sink.every > 1:
@@ -343,13 +348,11 @@ class Writer:
             self._release()
 
     def _mend(self, error: BaseException, body: bytes) -> None:
-        trace = error.__traceback__
-        own = trace is not None and trace.tb_next is None
         if isinstance(error, _MISFIT) and not body:
             return
         if not isinstance(error, Exception):
             raise error
-        if not (isinstance(error, OSError) and own and body):
+        if not (isinstance(error, OSError) and error.errno is not None and body):
             self._survive(error)
             return
         try:
