@@ -31,10 +31,19 @@ def begin(run_id="r", **more):
 def say(text):
     print(text, flush=True)
 
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.005)
+
 def counts(path="counts"):
     import mmap
     with open(path, "r+b") as file:
         return memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
+"""
+# Gives up what root may do, so that permissions mean something to the script; others have nothing to give up.
+HUMBLE = """
+import ctypes, struct
+ctypes.CDLL(None).capset(struct.pack("Ii", 0x20080522, 0), bytes(24))
 """
 SECONDS = 60.0
 OURS = ("RUNSTONE_", "AZUREML_")
@@ -103,6 +112,10 @@ class Stage:
         with open(self.folder / name, "r+b") as file:
             self._counts.append(mmap.mmap(file.fileno(), 0))
         return memoryview(self._counts[-1]).cast("q")
+
+    def tell(self, name: str) -> None:
+        """Let the scripts go on that wait for a word."""
+        (self.folder / name).touch()
 
     def left(self) -> list[Path]:
         """The segments that lie in the journal."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from runstone.model import names
+from runstone.model import names, patience
 from runstone.model import runs as model
 from runstone.model.errors import ActivityFailedException, Conflict, RunstoneError
 from runstone.sdk import details, tracking
@@ -158,7 +158,8 @@ class Lifecycle(Files):
                     f"The run {self.id} is {self.status} already; it stays so, and does not become {status}."
                 )
         tracking.forget(self)
-        self._leave(tracking.DELIVERY_SECONDS)
+        # all that could be delivered was so before; what is left are words about the end
+        self._leave(patience.LEAST)
         self._service.recovery.after_end()
 
 
