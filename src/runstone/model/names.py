@@ -14,6 +14,8 @@ VALUE = 5_000
 DISPLAY_NAME = 1_024
 DESCRIPTION = 64 * 1024
 ERROR_MESSAGE = 16 * 1024
+# An error with all that belongs to it, as JSON.
+ERROR = 512 * 1024
 RUN_ID = 256
 ARTIFACT_NAME = 5_000
 

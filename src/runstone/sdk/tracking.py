@@ -16,11 +16,11 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.identity import here
-from runstone.model import patience
+from runstone.model import names, patience
 from runstone.model.errors import RunstoneError
 from runstone.model.runs import Status
 from runstone.sdk import outputs
-from runstone.sdk.handle import warn
+from runstone.sdk.handle import printable, warn
 
 if TYPE_CHECKING:
     from runstone.sdk.handle import Handle
@@ -117,6 +117,7 @@ def _end_by_code(run: Any, code: object) -> None:
     deliver(run)
     number = code if isinstance(code, int) else 1
     message = f"The script ended with the exit code {number}." if isinstance(code, int) else str(code)
+    message = printable(message)[: names.ERROR_MESSAGE]
     run._end(Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number})
 
 

@@ -48,9 +48,9 @@ def add_once(tx: Transaction, run: int, *, kind: str, values: Mapping[str, str])
     for key, value in new.items():
         if key in known and known[key] != value:
             raise Conflict(
-                f"The {_NOUNS[kind]} {key!r} is {known[key]!r} already and cannot become {value!r}: "
-                f"{_NOUNS[kind]} values are permanent. Nothing of this call was kept; use another key, or a "
-                f"tag."
+                f"The {_NOUNS[kind]} {key!r} is {_short(known[key])} already and cannot become "
+                f"{_short(value)}: {_NOUNS[kind]} values are permanent. Nothing of this call was kept; use "
+                f"another key, or a tag."
             )
     _write(tx, run, kind, {key: value for key, value in new.items() if key not in known})
 
@@ -89,6 +89,11 @@ def number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}... ({len(text) - 2:,} characters)"
 
 
 def _write(tx: Transaction, run: int, kind: str, values: Mapping[str, str | None]) -> None:

@@ -262,9 +262,17 @@ def _moved(
         "started": started,
         "ended": ended,
         "duration": max(0, ended - started) if ended is not None and started is not None else None,
-        "error": json.dumps(dict(error)) if error and status is not Status.COMPLETED else None,
+        "error": _error(error) if error and status is not Status.COMPLETED else None,
         "process": json.dumps(asdict(process)) if process else row["process"],
     }
+
+
+def _error(error: Mapping[str, Any]) -> str:
+    clean = dict(error)
+    for key, value in clean.items():
+        if isinstance(value, str):
+            clean[key] = names.clean(value, f"error {key}", limit=names.ERROR_MESSAGE)
+    return names.clean(json.dumps(clean), "error as a whole", limit=names.ERROR)
 
 
 def _event(old: Status | None, new: Status, error: Mapping[str, Any] | None) -> dict[str, Any]:
