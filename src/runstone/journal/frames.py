@@ -165,13 +165,19 @@ def runs(data: bytes, offset: int = 0) -> Iterator[Run]:
     ``length`` bytes apart, so ``numpy.frombuffer`` reads them by a stride.
     """
     end = len(data)
+    header = HEADER.unpack_from
     while end - offset >= OVERHEAD:
-        frame = next(walk(data, offset), None)
-        if frame is None:
-            return
-        count = _equals(data, frame)
-        yield Run(frame.offset, frame.length, count)
-        offset = frame.offset + count * frame.length
+        length, shape = header(data, offset)
+        if not OVERHEAD <= length <= end - offset or crc32(data[offset : offset + length]) != RESIDUE:
+            frame = next(walk(data, offset), None)
+            if frame is None:
+                return
+            offset, length, shape = frame
+        after = offset + length
+        alone = data[after : after + 4] != data[offset : offset + 4]
+        count = 1 if alone else _equals(data, Frame(offset, length, shape))
+        yield Run(offset, length, count)
+        offset += count * length
 
 
 def shapes_of(data: bytes, run: Run) -> set[int]:
