@@ -167,13 +167,16 @@ orders = st.lists(st.builds(Order, operands, st.booleans(), st.sampled_from(["fi
 
 # how many runs a driver may find, and how many are sorted at once: by these the statements are chosen
 choices = st.tuples(
-    st.sampled_from([0, 10, 20_000]), st.sampled_from([0, 5, 200]), st.sampled_from([0, 1, 3])
+    st.sampled_from([0, 10, 20_000]),
+    st.sampled_from([0, 5, 200]),
+    st.sampled_from([0, 3]),
+    st.sampled_from([0, 30]),
 )
 
 
 @given(tree=trees, order=orders, limit=st.sampled_from([7, 40, 1000]), choice=choices)
 def test_a_search_answers_what_asking_every_run_would(
-    filled: Filled, tree: Expression, order: list[Order], limit: int, choice: tuple[int, int, int]
+    filled: Filled, tree: Expression, order: list[Order], limit: int, choice: tuple[int, ...]
 ) -> None:
     read = parse(str(tree), now=datetime.now(timezone.utc))
     wanted = expected(filled.samples, read, order)
@@ -181,6 +184,7 @@ def test_a_search_answers_what_asking_every_run_would(
         patch.setattr(search_estimates, "CAP", choice[0])
         patch.setattr(search, "FEW", choice[1])
         patch.setattr(search, "PATIENCE", choice[2])
+        patch.setattr(search_estimates, "DEEP", choice[3])
         assert filled.pages(tree, order, limit) == wanted
         assert search.count(filled.database, filled.workspace, filter=str(tree)) == len(wanted)
 

@@ -108,26 +108,30 @@ class _Search:
         if after is not None:
             check_cursor(after, self.keys)
         best = self._driver()
-        if best is None:
+        if best is None and not self.wide:
             return self._stretches(after, limit)
         window = self._window(limit)
         begins = not self.keys[0].nulls_first if after is None else part_of(after) == 0
-        if self.keys[0].column and begins and FEW < best.count > window:
+        if self.keys[0].column and begins and (best is None or FEW < best.count > window):
             found = self._walk(0, after, limit, window)
             if len(found) == limit:
                 return found
+        best = best or self._narrowest()
+        if best is None:
+            return self._stretches(after, limit)
         statements = Statements(self.scope, self.keys, self._left(best))
         return self._run(statements.gathered(best.sources, None, after=after, limit=limit))
 
     def count(self) -> int:
-        best = self._driver()
+        best = self._driver() or self._narrowest()
         statements = Statements(self.scope, self.keys, self._left(best))
         rows = self._run(statements.counted(best.sources if best else (), COUNTED + 1))
         return int(rows[0]["count"])
 
     def _left(self, best: Estimate | None) -> list[str]:
         """The tests that are left when an estimate's sources drive."""
-        done = {position for position, one in self.known if one is best and one.exact}
+        sources = best.sources if best and best.exact else ()
+        done = {position for position, one in self.known if sources and one.sources == sources}
         return [test for position, test in enumerate(self.tests) if position not in done]
 
     def _driver(self) -> Estimate | None:
@@ -143,6 +147,9 @@ class _Search:
                 self.wide.append(str(part))
         narrow = [estimate for _, estimate in self.known if not estimate.wide]
         return min(narrow, key=lambda one: one.count, default=None)
+
+    def _narrowest(self) -> Estimate | None:
+        return self.estimates.narrowest(estimate for _, estimate in self.known if estimate.wide)
 
     def _stretches(self, after: Cursor | None, limit: int) -> list[Row]:
         """Stretch by stretch along the indexes of the keys, or at once where the first has none."""

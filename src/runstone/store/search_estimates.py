@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from runstone.model.query import And, Expression, Not, Or, Text
@@ -11,6 +12,8 @@ from runstone.store.search_terms import Terms
 
 # More than this is no driver: to sort what it finds would take longer than to walk along an index.
 CAP = 20_000
+# So many are still sorted where a walk has found too little.
+DEEP = 200_000
 # A hit in a text costs the index more.
 TEXT_CAP = 2_000
 # So many statements at most are spent on counting.
@@ -66,6 +69,16 @@ class Estimates:
         if isinstance(tree, Text):
             return self._counted(sources, TEXT_CAP, exact=False)
         return self._counted(sources, CAP, exact=True)
+
+    def narrowest(self, wide: Iterable[Estimate]) -> Estimate | None:
+        """The best driver among those that are wide, counted further; None if all are too wide even so."""
+        best: Estimate | None = None
+        for one in wide:
+            most = DEEP if best is None else best.count
+            found = self._counted(one.sources, most, exact=one.exact)
+            if found is not None and not found.wide:
+                best = found
+        return best
 
     def _any(self, tree: Or) -> Estimate | None:
         known: list[Estimate] = []

@@ -100,13 +100,17 @@ class Statements:
     def counted(self, sources: Sequence[str], limit: int) -> str:
         """How many runs pass, as far as ``limit``."""
         start, where = _driven(sources, WORKSPACE)
+        if len(sources) == 1:
+            # read no further than it takes to count
+            start = f"({sources[0]}) d CROSS JOIN runs r"
         tests = (
             " AND ".join([*where, *self.tests])
             .replace("{n}", "d.n" if sources else "r.n")
             .replace("{probe}", "")
         )
         body = f"SELECT 1 FROM {start} WHERE {tests}"
-        return f"{_with(sources)}SELECT COUNT(*) AS count FROM ({body} LIMIT {self.scope.bind(limit)}) c"
+        first = _with(sources) if len(sources) > 1 else ""
+        return f"{first}SELECT COUNT(*) AS count FROM ({body} LIMIT {self.scope.bind(limit)}) c"
 
     def _select(
         self, rows: _Rows, steps: Sequence[_Step], *, part: Part | None, after: Cursor | None, limit: int
