@@ -219,3 +219,16 @@ def test_points_without_a_step_repeat_none(logged: Logged):
         assert logged.metrics.series(run, "a").steps.tolist() == [0, 2]
         assert logged.metrics.quality(run)["repeated"] == 0
         logged.seal(run)
+
+
+def test_summaries_of_several_runs_are_those_of_each(logged: Logged, settled: str):
+    runs = [logged.start() for _ in range(3)]
+    for number, run in enumerate(runs[:2]):
+        logged.take(run, Writer().log({"loss": float(number)}).log({"loss": 0.5}))
+        read(logged, run, settled)
+    together = logged.metrics.latest_of(runs)
+    assert {run: dict(logged.metrics.latest(run)) for run in runs} == together
+    assert [together[run]["loss"].first for run in runs[:2]] == [0.0, 1.0]
+    assert together[runs[2]] == {}
+    with pytest.raises(NotFound):
+        logged.metrics.latest_of(["ws/nothing"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runstone.model import runs as model
 from runstone.model.errors import UserErrorException
+from runstone.model.metrics import Latest
 
 if TYPE_CHECKING:
     from runstone.sdk.run import Run
@@ -38,7 +39,10 @@ class RunList(list["Run"]):
         A run without a param, tag or metric has None there. Times are ISO 8601 texts (UTC), ``duration``
         seconds.
         """
-        rows = [_row(run) for run in self]
+        if not self:
+            return {}
+        latest = self[0]._service.metrics.latest_of([run._ref for run in self])
+        rows = [_row(run, latest[run._ref]) for run in self]
         columns = {name: None for row in rows for name in row}
         ordered = [name for name in columns if "." not in name] + sorted(
             name for name in columns if "." in name
@@ -58,9 +62,8 @@ class RunList(list["Run"]):
         return _module("pyarrow").table(self.to_columns())
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: Run, metrics: Mapping[str, Latest]) -> dict[str, Any]:
     record = run._record
-    metrics = run._service.metrics.latest(run._ref)
     return {
         "run_id": record.id,
         "run_number": record.number,

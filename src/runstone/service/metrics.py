@@ -83,6 +83,15 @@ class Metrics:
         with self._database.read() as tx:
             return metrics.latest(tx, self._find(tx, run))
 
+    @operation("GET /metrics/latest")
+    def latest_of(self, runs: Sequence[str]) -> Mapping[str, Mapping[str, Latest]]:
+        """The summaries of some runs, by reference and name, as of one moment."""
+        from runstone.store import metrics
+
+        self._settle()
+        with self._database.read() as tx:
+            return {run: metrics.latest(tx, self._find(tx, run)) for run in runs}
+
     @operation("GET /runs/{run}/metric-names")
     def names(self, run: str) -> tuple[str, ...]:
         """The names of the run's metrics, in alphabetical order."""
