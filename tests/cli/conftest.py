@@ -53,6 +53,7 @@ def call(*words: str, env: dict[str, str] | None = None, stdin: str = "", cwd: P
         env=env or environment(),
         input=stdin,
         cwd=cwd,
+        timeout=300,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

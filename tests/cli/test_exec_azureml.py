@@ -81,6 +81,29 @@ except UserErrorException as error:
     print("refused:", error.message)
 """
 
+# As a data loader has it: the script's first lines run in every worker as well.
+WORKERS = """
+import multiprocessing
+
+from azureml.core import Run
+from azureml.core.run import _OfflineRun
+
+run = Run.get_context()
+assert type(run) is _OfflineRun
+
+def work(number):
+    run.log(f"by worker {{number}}", number)
+    run.flush()
+    return number
+
+if __name__ == "__main__":
+    run.log("by main", 1)
+    with multiprocessing.get_context("{method}").Pool(2) as pool:
+        print(len(set(pool.map(work, [0, 1], chunksize=1))), "workers")
+        pool.close()
+        pool.join()
+"""
+
 CONFIG = {"subscription_id": "sub-1", "resource_group": "rg", "workspace_name": "docs-ws"}
 
 
@@ -225,6 +248,19 @@ def test_processes_that_the_script_starts_have_the_names_too(runstone, write):
     write("train.py", "import subprocess, sys\nsubprocess.run([sys.executable, 'worker.py'], check=True)")
     done = runstone("exec", "train.py")
     assert (done.code, done.out) == (0, "runstone.sdk.run\n")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_workers_that_run_the_script_anew_log_to_its_run(method: str, runstone, write):
+    write("train.py", WORKERS.format(method=method))
+    done = runstone("exec", "train.py")
+    assert (done.code, done.out) == (0, "2 workers\n"), done.err
+    assert done.err.count("was not submitted") == 1
+    (run,) = listed(runstone)
+    assert (run["status"], run["metrics"]) == (
+        "Completed",
+        {"by main": 1.0, "by worker 0": 0.0, "by worker 1": 1.0},
+    )
 
 
 def test_an_installed_azure_package_comes_second(runstone, python, write):

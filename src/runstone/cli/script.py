@@ -76,10 +76,14 @@ def _serve() -> None:
     import runstone.azureml  # noqa: F401  (the names are served from here on)
     from runstone.azureml.finder import FOLDER
 
-    # the processes that the script starts, a spawned data loader for one, import the script again
+    # The processes that the script starts, a spawned data loader for one, import the script again: those of
+    # multiprocessing are handed our path, the others the environment.
+    folder = str(FOLDER)
+    if folder not in sys.path:
+        sys.path.insert(1, folder)
     given = os.environ.get("PYTHONPATH")
-    if str(FOLDER) not in (given or "").split(os.pathsep):
-        os.environ["PYTHONPATH"] = f"{FOLDER}{os.pathsep}{given}" if given else str(FOLDER)
+    if folder not in (given or "").split(os.pathsep):
+        os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{given}" if given else folder
 
 
 def _folder(script: str) -> str:

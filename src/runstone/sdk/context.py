@@ -7,9 +7,9 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
-from runstone.model.errors import RunEnvironmentException
+from runstone.model.errors import Gone, NotFound, RunEnvironmentException
 from runstone.sdk import places, starting
-from runstone.service.connect import settings
+from runstone.service.connect import announce, settings
 
 if TYPE_CHECKING:
     from runstone.sdk.run import Run
@@ -30,7 +30,7 @@ def current(allow_offline: bool, *, verbose: bool) -> Run:
         raise RunEnvironmentException(NOT_SUBMITTED)
     known = _current.get("run")
     if known is None or (run_id is None and known._record.status.terminal):
-        known = _current["run"] = _submitted(run_id) if run_id else _offline(verbose)
+        known = _current["run"] = _submitted(run_id) if run_id else _shared() or _offline(verbose)
     return known
 
 
@@ -41,6 +41,31 @@ def _submitted(run_id: str) -> Run:
     workspace = Workspace.from_config()
     record = workspace._service.runs.get(workspace._reference(run_id))
     return _SubmittedRun._of_workspace(workspace, record)
+
+
+def _shared() -> Run | None:
+    """In a worker of multiprocessing or joblib, which runs the script anew: the run of who started it."""
+    from runstone.sdk.submitted import _OfflineRun  # a kind of run, and a run asks for its context
+    from runstone.sdk.workspace import Workspace
+
+    run_id = settings().context
+    if run_id is None or not _is_worker():
+        return None
+    workspace = Workspace.from_config()
+    try:
+        return _OfflineRun._of_workspace(workspace, workspace._service.runs.get(workspace._reference(run_id)))
+    except (NotFound, Gone):
+        return None
+
+
+def _is_worker() -> bool:
+    # a process that multiprocessing has started has loaded it; any other need not, only to be asked
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is None:
+        return False
+    # while the script is imported anew, who started it is not known yet
+    beginning = getattr(processes.current_process(), "_inheriting", False)
+    return bool(beginning) or processes.parent_process() is not None
 
 
 def _offline(verbose: bool) -> Run:
@@ -54,6 +79,7 @@ def _offline(verbose: bool) -> Run:
     run = starting.start_run(
         experiment, run_id=f"OfflineRun_{uuid.uuid4()}", kind=kind, display_name=settings().run_name
     )
+    announce(run.id)
     print(
         f"Runstone: this script was not submitted; it logs to the run {run.id} of the experiment "
         f"{experiment.name!r} in {workspace.location}",

@@ -31,6 +31,7 @@ class Settings:
     run_id: str | None = None
     experiment: str | None = None
     run_name: str | None = None
+    context: str | None = None
     capture: str | None = None
     strict: bool = False
     force_network: bool = False
@@ -45,6 +46,7 @@ class Settings:
             run_id=environ.get("RUNSTONE_RUN_ID") or environ.get("AZUREML_RUN_ID") or None,
             experiment=environ.get("RUNSTONE_EXPERIMENT") or environ.get("AZUREML_ARM_PROJECT_NAME") or None,
             run_name=environ.get("RUNSTONE_RUN_NAME") or None,
+            context=environ.get("RUNSTONE_CONTEXT_RUN") or None,
             capture=environ.get("RUNSTONE_CAPTURE"),
             strict=environ.get("RUNSTONE_STRICT", "") not in ("", "0"),
             force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),
@@ -85,6 +87,11 @@ def environment() -> Mapping[str, str]:
 def settings() -> Settings:
     """What the environment of this process says now."""
     return Settings.of(os.environ)
+
+
+def announce(run: str) -> None:
+    """Have the workers that this process starts know the run of their script."""
+    os.environ["RUNSTONE_CONTEXT_RUN"] = run
 
 
 def connect(address: str | Path, given: Settings | None = None) -> Service:
