@@ -97,6 +97,12 @@ def clean(text: str, what: str, *, limit: int, name: bool = False) -> str:
     return text
 
 
+def sought(key: object) -> str:
+    """A key as it would stand if it were kept, for those who look whether it is there."""
+    text = str(key).encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFC", text).replace("\0", "\ufffd")
+
+
 def artifact_name(value: str) -> str:
     """An artifact's name as data: NFC, ``/`` between parts, nothing that any system could take for a way out.
 

@@ -35,7 +35,7 @@ def set_tags(tx: Transaction, run: int, tags: Mapping[str, str | None]) -> None:
 
 def remove_tags(tx: Transaction, run: int, keys: Iterable[str]) -> None:
     """Remove tags; a key that is not there is passed over."""
-    tx.many(REMOVE, [{"run": run, "kind": TAG, "key": key} for key in keys])
+    tx.many(REMOVE, [{"run": run, "kind": TAG, "key": names.sought(key)} for key in keys])
 
 
 def add_once(tx: Transaction, run: int, *, kind: str, values: Mapping[str, str]) -> None:

@@ -124,7 +124,7 @@ def set_tags(tx: Transaction, id: str, tags: Mapping[str, str | None]) -> None:
 def remove_tags(tx: Transaction, id: str, keys: Iterable[str]) -> None:
     """Remove tags; a key that is not there is passed over."""
     for key in keys:
-        tx.execute(REMOVE_TAG, {"id": id, "key": key})
+        tx.execute(REMOVE_TAG, {"id": id, "key": names.sought(key)})
 
 
 def describe(tx: Transaction, id: str, description: str | None) -> None:
