@@ -112,6 +112,11 @@ def listed(runstone, *words: str) -> list[dict[str, Any]]:
     return found
 
 
+def logged(run: dict[str, Any]) -> dict[str, float]:
+    """The last values of what the script logged; on a slow day the machine's own use is sampled, too."""
+    return {name: value for name, value in run["metrics"].items() if not name.startswith("system.")}
+
+
 def test_a_training_script_logs_to_a_run_of_its_own(runstone, write):
     write("train.py", TRAIN)
     done = runstone("exec", "train.py", "--regularization", "0.5")
@@ -186,7 +191,7 @@ def test_the_run_ends_as_the_script_ends(ending, code, status, said, runstone, w
     )
     assert runstone("exec", "train.py").code == code
     (run,) = listed(runstone)
-    assert (run["status"], run["metrics"]) == (status, {"a": 1.0})
+    assert (run["status"], logged(run)) == (status, {"a": 1.0})
     if said:
         assert said in run["error"]["message"]
 
@@ -228,7 +233,7 @@ def test_a_signal_ends_script_and_run(number: signal.Signals, status: str, runst
         process.communicate(timeout=60)
     assert process.returncode == -number
     (run,) = listed(runstone)
-    assert (run["status"], run["metrics"]) == (status, {"a": 1.0})
+    assert (run["status"], logged(run)) == (status, {"a": 1.0})
 
 
 def test_a_script_that_was_killed_is_told_by_the_next_reader(runstone, write):
@@ -239,7 +244,7 @@ def test_a_script_that_was_killed_is_told_by_the_next_reader(runstone, write):
     )
     assert runstone("exec", "train.py").code == -signal.SIGKILL
     (run,) = listed(runstone)
-    assert (run["status"], run["metrics"]) == ("Failed", {"a": 99.0})
+    assert (run["status"], logged(run)) == ("Failed", {"a": 99.0})
     assert run["error"]["reason"] == "infrastructure"
 
 
@@ -257,7 +262,7 @@ def test_workers_that_run_the_script_anew_log_to_its_run(method: str, runstone, 
     assert (done.code, done.out) == (0, "2 workers\n"), done.err
     assert done.err.count("was not submitted") == 1
     (run,) = listed(runstone)
-    assert (run["status"], run["metrics"]) == (
+    assert (run["status"], logged(run)) == (
         "Completed",
         {"by main": 1.0, "by worker 0": 0.0, "by worker 1": 1.0},
     )
