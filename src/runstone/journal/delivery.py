@@ -95,7 +95,12 @@ class Delivery:
         self._find_place()
         self._send_segments()
         self._send_memory()
-        files = [file for file in segment.segments(self._journal, self.id) if segment.number(file) < final]
+        # what has no beginning that can be read is kept when there are records in it
+        files = [
+            file
+            for file in segment.segments(self._journal, self.id)
+            if segment.number(file) < final and (segment.head(file) or segment.is_empty(file))
+        ]
         if files and self._in_place() and self._service.persist():
             segment.remove(files)
 

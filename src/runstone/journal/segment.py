@@ -101,8 +101,8 @@ def head(file: Path) -> Head | None:
 
 
 def parse_head(data: bytes) -> Head | None:
-    """The HEAD at the beginning of a segment's bytes. A later version is read as far as it says the same."""
-    if data[:4] != frames.MAGIC:
+    """The HEAD at the beginning of a segment's bytes. None when that is of another version."""
+    if not data.startswith(frames.PREAMBLE[:6]):
         return None
     first = next(frames.scan(data[:_HEAD_BYTES], len(frames.PREAMBLE)), None)
     if first is None or first.shape != frames.HEAD:
@@ -153,6 +153,15 @@ def size(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
+
+
+def is_empty(file: Path) -> bool:
+    """Whether a segment holds no record that could be read: then nothing is lost with it."""
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return True
+    return not any(frames.is_record(frame.shape) for frame in frames.walk(data))
 
 
 def remove(files: list[Path]) -> None:
