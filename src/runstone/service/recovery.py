@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ class Recovery:
         with self._database.read() as tx:
             if ingest.waiting(tx, most=MANY) < MANY:
                 return
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "runstone.service.housekeeping", str(self._root)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -78,6 +79,12 @@ class Recovery:
             start_new_session=True,
             close_fds=True,
         )
+        try:
+            # nobody waits for it, but it should leave neither a zombie nor a ResourceWarning
+            threading.Thread(target=process.wait, name="runstone-sealing", daemon=True).start()
+        except RuntimeError:
+            # this process is ending, and goes first
+            process.returncode = 0
 
     def _end_lost(self, only: str | None = None) -> None:
         for ref, status, reason in lost(self._database, only):
