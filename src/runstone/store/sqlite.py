@@ -9,16 +9,21 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from runstone.model import patience
 from runstone.model.errors import Busy, Full, Invalid, Unreadable
 from runstone.store import migrations
 from runstone.store.database import Database, Row, Transaction
+from runstone.store.pool import Pool
 
 WAIT = 30.0
+# How long SQLite waits by itself for another writer, before Python is asked whether it has heard a signal.
+PIECE = 0.2
 TOKENS = {
     "{id}": "INTEGER PRIMARY KEY",
     "{plain_id}": "INTEGER PRIMARY KEY",
@@ -66,9 +71,9 @@ MOST_PAGES = 25_600
 # How a mount's path spells spaces, tabs and back slashes.
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
+Begin = Callable[[sqlite3.Connection], None]
+
 _open: weakref.WeakSet[Sqlite] = weakref.WeakSet()
-# Connections that a fork left in a child: closing them there would touch the parent's files.
-_abandoned: list[object] = []
 
 
 class Sqlite(Database):
@@ -88,18 +93,19 @@ class Sqlite(Database):
         _check(path, force_network, mounts)
         self.path = path
         self._schema = schema or migrations.steps(self.dialect)
-        self._idle: list[sqlite3.Connection] = []
+        self._pool = Pool(self._connect)
         self._turn = threading.RLock()
         self._writing: int | None = None
-        self._closed = False
         _open.add(self)
         self._upgrade()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One writer at a time: in this process by a lock, among processes by ``BEGIN IMMEDIATE``."""
-        if not self._turn.acquire(timeout=WAIT):
-            raise Busy(f"The history {self.path} was busy for {WAIT:.0f} s; the same call may succeed later.")
+        wait = patience.left(WAIT)
+        deadline = time.monotonic() + wait
+        if not self._turn.acquire(timeout=wait):
+            raise _busy(self.path, wait)
         try:
             if self._writing == threading.get_ident():
                 # a signal handler or a finalizer that interrupts a write of its own thread would wait for
@@ -107,7 +113,7 @@ class Sqlite(Database):
                 raise Busy("The history is in the middle of a write of this same thread; try again after it.")
             self._writing = threading.get_ident()
             try:
-                with self._transaction("BEGIN IMMEDIATE") as transaction:
+                with self._transaction(partial(_begin_write, deadline=deadline)) as transaction:
                     yield transaction
             finally:
                 self._writing = None
@@ -117,12 +123,12 @@ class Sqlite(Database):
     @contextmanager
     def read(self, *, budget: float | None = None) -> Iterator[Transaction]:
         """A snapshot: what is committed while the block runs is not seen in it."""
-        with self._transaction("BEGIN", budget) as transaction:
+        with self._transaction(_begin_read, budget) as transaction:
             yield transaction
 
     def persist(self) -> bool:
         """Checkpoint the write-ahead log: it is forced to the disk first, then the pages are."""
-        with self._connection() as connection, _told(self.path):
+        with self._pool.connection() as connection, _told(self.path):
             busy, in_log, done = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         return bool(busy == 0 and in_log == done)
 
@@ -133,19 +139,17 @@ class Sqlite(Database):
         if free is None or free["freelist_count"] < FREE_PAGES:
             return
         # a script, because each step of this statement frees one page, and `execute` takes one step
-        with self._turn, self._connection() as connection, _told(self.path):
+        with self._turn, self._pool.connection() as connection, _told(self.path):
             connection.executescript(f"PRAGMA incremental_vacuum({MOST_PAGES})")
 
     def close(self) -> None:
         """Close the idle connections; one that a thread is using closes when it is given back."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     @contextmanager
-    def _transaction(self, begin: str, budget: float | None = None) -> Iterator[Transaction]:
-        with self._connection() as connection, _told(self.path):
-            connection.execute(begin)
+    def _transaction(self, begin: Begin, budget: float | None = None) -> Iterator[Transaction]:
+        with self._pool.connection() as connection, _told(self.path):
+            begin(connection)
             deadline = None if budget is None else time.monotonic() + budget
             if deadline is not None:
                 connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
@@ -161,23 +165,6 @@ class Sqlite(Database):
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        pid = os.getpid()
-        try:
-            yield connection
-        finally:
-            if os.getpid() != pid:
-                _abandoned.append(connection)
-            elif self._closed or connection.in_transaction:
-                connection.close()
-            else:
-                self._idle.append(connection)
-
     def _connect(self) -> sqlite3.Connection:
         with _told(self.path):
             connection = sqlite3.connect(
@@ -191,9 +178,7 @@ class Sqlite(Database):
         return connection
 
     def _upgrade(self) -> None:
-        with self._connection() as connection, _told(self.path):
-            # before anything is in the file: what sealing empties, four pages of five, goes back to the disk
-            connection.execute("PRAGMA auto_vacuum = FULL")
+        with self._pool.connection() as connection, _told(self.path):
             _enter_wal(connection)
         version = self._version()
         if version == max(self._schema):
@@ -239,15 +224,13 @@ class Sqlite(Database):
             return
         part.unlink(missing_ok=True)
         try:
-            with self._connection() as connection, _told(self.path):
+            with self._pool.connection() as connection, _told(self.path):
                 connection.execute("VACUUM INTO ?", (str(part),))
             part.replace(copy)
         finally:
             part.unlink(missing_ok=True)
 
     def _forked(self) -> None:
-        _abandoned.extend(self._idle)
-        self._idle = []
         self._turn = threading.RLock()
         self._writing = None
 
@@ -294,14 +277,39 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + WAIT
     while True:
         try:
-            # sealed batches are deleted; only a new and empty file can be told to give room back
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if not connection.execute("PRAGMA page_count").fetchone()[0]:
+                # sealed batches are deleted; only a new and empty file can be told to give room back
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
+
+
+def _begin_read(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN")
+
+
+def _begin_write(connection: sqlite3.Connection, *, deadline: float) -> None:
+    """Wait for other writers in small pieces: SQLite's own waiting hears no Ctrl-C."""
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            connection.execute(f"PRAGMA busy_timeout = {1000 * min(max(left, 0.0), PIECE):.0f}")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or left <= 0:
+                    raise
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {1000 * WAIT:.0f}")
+
+
+def _busy(path: Path, seconds: float) -> Busy:
+    return Busy(f"The history {path} was busy for {seconds:.0f} s; the same call may succeed later.")
 
 
 @contextmanager
@@ -311,9 +319,7 @@ def _told(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         text = str(error)
         if "locked" in text or "busy" in text:
-            raise Busy(
-                f"The history {path} was busy for {WAIT:.0f} s; the same call may succeed later."
-            ) from error
+            raise _busy(path, WAIT) from error
         if "interrupted" in text:
             raise Busy(
                 "The search took longer than its budget; narrow it, for instance by experiment or time."
