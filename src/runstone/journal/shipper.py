@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 import weakref
@@ -160,8 +161,9 @@ class Shipper:
         """A writer has begun a segment."""
         self._of(writer)
         self._wakes.put(True)
-        if self._thread is None:
-            # at the end of an interpreter no thread can be started: its last drain is enough then
+        if self._thread is None and not sys.is_finalizing():
+            # at the end of an interpreter no thread can be started, or starting one would wait for ever; what
+            # is logged then is for the next Runstone
             with suppress(RuntimeError):
                 self._thread = threading.Thread(target=self._work, name="runstone-shipper", daemon=True)
                 self._thread.start()
