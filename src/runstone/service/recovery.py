@@ -4,6 +4,7 @@ the living."""
 from __future__ import annotations
 
 import hashlib
+import logging
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runstone.journal.identity import alive
-from runstone.model.errors import RunstoneError
+from runstone.model.errors import Busy, Full, Invalid, RunstoneError
 from runstone.model.runs import Process, Status
 from runstone.store import artifacts, ingest, runs
 from runstone.store.database import Database
@@ -28,6 +29,8 @@ SILENT_SECONDS = 30.0
 LOST_SECONDS = 300.0
 # Runs, or batches, from which on another process seals them: a reader may seal fewer by the way.
 MANY = 200
+
+log = logging.getLogger(__name__)
 
 
 class Recovery:
@@ -55,7 +58,7 @@ class Recovery:
 
     def refresh(self) -> None:
         """Settle, and bring up to date what searches look at: the last, least and greatest values of each
-        metric."""
+        metric. A history that is full or busy is searched as it is."""
         self.settle()
         with self._database.read() as tx:
             if not ingest.waiting(tx, most=1):
@@ -63,7 +66,10 @@ class Recovery:
         # numpy, which a process that only logs does not need
         from runstone.store import sealing
 
-        sealing.seal_waiting(self._database)
+        try:
+            sealing.seal_waiting(self._database)
+        except (Busy, Full, Invalid) as error:
+            log.warning("What was logged of late may not be found by its values yet: %s", error)
 
     def after_end(self) -> None:
         """Have another process seal, when a run has ended and much is waiting; at most one does so at a
