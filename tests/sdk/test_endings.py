@@ -177,20 +177,22 @@ worker.join()
 
 
 @pytest.mark.parametrize(
-    ("how", "status", "code"),
+    ("how", "status", "codes"),
     [
-        ("ends", "Completed", None),
-        ("raises", "Failed", "UserError"),
-        ("leaves", "Failed", "ExitCode"),
-        ("stopped", "Failed", "Signal"),
+        ("ends", "Completed", {None}),
+        # from Python 3.13 on nobody is told which exception it was
+        ("raises", "Failed", {"UserError", "ExitCode"}),
+        ("leaves", "Failed", {"ExitCode"}),
+        ("stopped", "Failed", {"Signal"}),
     ],
 )
 def test_a_run_that_a_forked_worker_started_ends_as_the_worker_ends(
-    script: Script, workspace: Workspace, how: str, status: str, code: str | None
+    script: Script, workspace: Workspace, how: str, status: str, codes: set[str | None]
 ) -> None:
     assert end(script, WORKERS.format(how=how))[0] == 0
     child = workspace.get_run("child")
-    assert (child.status, error_of(child).get("code")) == (status, code)
+    assert child.status == status
+    assert error_of(child).get("code") in codes
     assert child.get_metrics() == {"b": 1}
     assert workspace.get_run("run").status == "Completed"
 

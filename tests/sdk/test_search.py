@@ -195,7 +195,7 @@ def test_a_text_metric_and_one_that_is_no_number_do_not_break_a_frame(
 
 def test_a_frame_of_many_runs_is_made_in_one_go(workspace: Workspace, experiment: Experiment) -> None:
     parent = experiment.start_logging()
-    for number, child in enumerate(parent.create_children(200)):
+    for number, child in enumerate(parent.create_children(60)):
         child.log("acc", number)
     found = workspace.search_runs("depth = 1", "run_number", limit=1_000)
-    assert found.to_columns()["metrics.acc"] == list(range(200))
+    assert found.to_columns()["metrics.acc"] == list(range(60))

@@ -137,7 +137,10 @@ def _how(outermost: FrameType | None) -> BaseException | None:
         return None
     if error is None and code is not None:
         return SystemExit(code)
-    return error or _shown(outermost)
+    error = error or _shown(outermost)
+    if error is None and _state.get("worker"):
+        return SystemExit("The worker was left by an exception; the output of its process shows which.")
+    return error
 
 
 def _shown(outermost: FrameType | None) -> BaseException | None:
@@ -148,7 +151,9 @@ def _shown(outermost: FrameType | None) -> BaseException | None:
 
 
 def _install() -> None:
-    _state.update(frame=_outermost(), owner=os.getpid())
+    frame = _outermost()
+    worker = frame is not None and _starts_workers(frame.f_back)
+    _state.update(frame=frame, worker=worker, owner=os.getpid())
     atexit.register(end_all)
     _hook_workers()
     _hook_exceptions()
@@ -159,8 +164,8 @@ def _install() -> None:
 
 def _hook_workers() -> None:
     # what multiprocessing has forked leaves by os._exit, past atexit; its own finalizers are called
-    process, util = (sys.modules.get(f"multiprocessing.{name}") for name in ("process", "util"))
-    if process is not None and util is not None and process.parent_process() is not None:
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and _state["worker"]:
         util.Finalize(None, _end_worker, exitpriority=-1)
 
 
@@ -168,17 +173,22 @@ def _end_worker() -> None:
     error = sys.exc_info()[1]
     if error is not None:
         note_exception(error)
-    # the outermost frame is the one of the parent
-    _state["frame"] = None
     end_all()
 
 
 def _outermost() -> FrameType | None:
-    """The frame of the script itself, from which everything is called."""
+    """The frame of the script itself, from which everything is called; of a worker, the frame of its work."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    while frame is not None and frame.f_back is not None:
+    while frame is not None and frame.f_back is not None and not _starts_workers(frame.f_back):
         frame = frame.f_back
     return frame
+
+
+def _starts_workers(frame: FrameType | None) -> bool:
+    """Whether a frame is the one in which multiprocessing calls the work of a process."""
+    process = sys.modules.get("multiprocessing.process")
+    bootstrap = getattr(getattr(process, "BaseProcess", None), "_bootstrap", None)
+    return frame is not None and frame.f_code is getattr(bootstrap, "__code__", None)
 
 
 def _hook_exceptions() -> None:
