@@ -92,7 +92,7 @@ class History:
 
 def left(journal: Path, writer: str, after: int = 0) -> list[Said]:
     """What a writer has left, as a history would understand it."""
-    return [record for batch in pending(journal, writer, after) for record in said(batch.records)]
+    return [record for batch in pending(journal, writer, after=after) for record in said(batch.records)]
 
 
 @pytest.fixture

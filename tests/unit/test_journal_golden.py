@@ -1,4 +1,4 @@
-"""The format of a journal: a file of version 1 that is never renewed, and the example in its documentation."""
+"""The format of a journal: a file of version 1 that is never renewed, and the documented example."""
 
 from __future__ import annotations
 

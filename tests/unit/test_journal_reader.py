@@ -51,7 +51,7 @@ def test_a_batch_brings_the_shapes_that_it_needs_and_no_other(journal: Path):
     writer = Writer(journal, "run")
     for n in range(50):
         writer.log(f"m{n}", n)
-    (batch,) = pending(writer.journal, writer.id, 40, limit=10_000)
+    (batch,) = pending(writer.journal, writer.id, after=40, limit=10_000)
     shapes = [frame for frame in frames.walk(batch.records) if frame.shape == frames.SHAPE]
     assert len(shapes) == batch.count == 10
 

@@ -38,7 +38,7 @@ class Entry:
     key: Key | None = None
 
 
-def of_value(name: Any, value: Any, step: Any) -> Entry:
+def of_value(name: Any, value: Any, *, step: Any) -> Entry:
     """What ``log(name, value, step)`` adds."""
     if isinstance(value, Mapping):
         return _entry(flatten({name: value}), step, None)
@@ -82,7 +82,7 @@ def of_record(body: Mapping[str, Any]) -> Entry:
 class Packing:
     """The shapes that a writer has used, and the names, of which there may not be too many."""
 
-    def __init__(self, names: int, wide_shapes: int, definitions: dict[int, bytes]) -> None:
+    def __init__(self, definitions: dict[int, bytes], *, names: int, wide_shapes: int) -> None:
         self._limit = names
         self._room = wide_shapes
         self._names: set[str] = set()
@@ -139,10 +139,11 @@ def packer(shape: Shape) -> Callable[..., bytes]:
     if shape.step != "float":
         return pack
 
-    def checked(length: int, id: int, now: int, step: float, *values: Any) -> bytes:
+    def checked(*numbers: Any) -> bytes:
+        step = numbers[3]
         if not math.isfinite(step):
             raise ValueError(step)
-        return pack(length, id, now, step, *values)
+        return pack(*numbers)
 
     return checked
 
@@ -151,7 +152,7 @@ def _entry(items: Iterable[tuple[str, Any, bool]], step: Any, key: Key | None) -
     entry = Entry(time.time_ns(), key=key if key and _quick(key) else None)
     for name, value, coerced in items:
         try:
-            entry.values.append(classify(name, value, coerced))
+            entry.values.append(classify(name, value, coerced=coerced))
         except Unkeepable as why:
             entry.refused.append((name, f"{why} (metric {name!r})"))
     try:

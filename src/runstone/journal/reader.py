@@ -32,11 +32,9 @@ class Batch:
         return self.first + self.count - 1
 
 
-def pending(
-    journal: Path, writer: str, acknowledged: int = 0, *, limit: int = BATCH_BYTES
-) -> Iterator[Batch]:
-    """What a writer has left after record ``acknowledged``, in batches of about ``limit`` bytes."""
-    return Reader(journal, writer, after=acknowledged).batches(limit)
+def pending(journal: Path, writer: str, *, after: int = 0, limit: int = BATCH_BYTES) -> Iterator[Batch]:
+    """What a writer has left after record ``after``, in batches of about ``limit`` bytes."""
+    return Reader(journal, writer, after=after).batches(limit)
 
 
 class Reader:
@@ -119,7 +117,7 @@ class Reader:
                     batch = _Open(limit)
                 part, wanted = _split(wanted, batch.room(wanted.length))
                 batch.lost += self._number - self.next
-                batch.add(data, part, self._shapes)
+                batch.add(data, part, shapes=self._shapes)
                 self._offset = base + part.offset + part.length * part.count
                 self._number += part.count
                 self.next = self._number
@@ -184,7 +182,7 @@ class _Open:
         """How many more frames of a length; always one, so that a frame beyond the limit goes by itself."""
         return max((self.limit - self.size) // length, 1)
 
-    def add(self, data: bytes, run: Run, shapes: dict[int, bytes]) -> None:
+    def add(self, data: bytes, run: Run, *, shapes: dict[int, bytes]) -> None:
         for id in frames.shapes_of(data, run) - self.definitions.keys() - {RECORD}:
             self.definitions[id] = shapes[id]
             self.size += len(shapes[id])

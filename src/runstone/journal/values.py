@@ -52,7 +52,7 @@ def flatten(metrics: Mapping[Any, Any]) -> Iterator[tuple[str, Any, bool]]:
     return _flat(metrics, "", coerced=False, depth=1)
 
 
-def classify(name: str, value: object, coerced: bool = False) -> Value:
+def classify(name: str, value: object, *, coerced: bool = False) -> Value:
     """What a value is; Unkeepable when it cannot be kept, Invalid when it belongs to another call."""
     if value is None:
         return Value(name, "none", None, coerced)
@@ -65,7 +65,7 @@ def classify(name: str, value: object, coerced: bool = False) -> Value:
     if isinstance(value, str):
         return Value(name, "text", clean(value, f"text of metric {name!r}", limit=MAX_TEXT), coerced)
     number, changed = _number(value, lambda **why: _wrong(name, value, **why))
-    return classify(name, number, coerced or changed)
+    return classify(name, number, coerced=coerced or changed)
 
 
 def cacheable(cls: type) -> bool:

@@ -126,7 +126,7 @@ class Writer:
         else:
             self._release()
         if not body:
-            self._commit(entries.of_value(name, value, step))
+            self._commit(entries.of_value(name, value, step=step))
         elif self._later:
             self._settle()
 
@@ -193,7 +193,9 @@ class Writer:
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._told = dict(self._counts)
         self._sink = Sink(self.journal, self.run, limits=self.limits, note=self._note, begun=self._begun)
-        self._packing = Packing(self.limits.names, self.limits.wide_shapes, self._sink.definitions)
+        self._packing = Packing(
+            self._sink.definitions, names=self.limits.names, wide_shapes=self.limits.wide_shapes
+        )
         self._fast = self._sink.fast
         self._acquire = self._lock.acquire
         self._release = self._lock.release
