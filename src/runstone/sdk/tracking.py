@@ -32,13 +32,28 @@ BEAT_SECONDS = 10.0
 DELIVERY_SECONDS = 10.0
 
 _tracked: dict[str, Any] = {}
+# Runs that are being created: how to find each, should an interrupt come before anybody holds it.
+_announced: dict[str, Callable[[], Any]] = {}
 _sides: dict[str, list[Callable[[], None]]] = {}
 _state: dict[str, Any] = {}
+
+
+def announce(ref: str, find: Callable[[], Any]) -> None:
+    """A run of this process is about to be created; ``find`` gives it once it is."""
+    _announced[ref] = find
+    if not _state:
+        _install()
+
+
+def retract(ref: str) -> None:
+    """The run was not created."""
+    _announced.pop(ref, None)
 
 
 def track(run: Handle) -> None:
     """From now on this process answers for the run."""
     _tracked[run._ref] = run
+    _announced.pop(run._ref, None)
     if not _state:
         _install()
 
@@ -84,6 +99,7 @@ def end_all() -> None:
     """End every run that is still tracked, the youngest first, as the script itself ended."""
     error = _how(_state.pop("frame", None))
     patience.hurry(DELIVERY_SECONDS)
+    _find_announced()
     for run in reversed(list(_tracked.values())):
         try:
             end(run, error)
@@ -96,6 +112,19 @@ def end_all() -> None:
             # a second Ctrl-C: leave at once, the next Runstone finds out what is left
             patience.hurry(0)
             return
+
+
+def _find_announced() -> None:
+    """Answer for the runs, too, whose creation was interrupted before anybody held them."""
+    while _announced:
+        _, find = _announced.popitem()
+        try:
+            run = find()
+        except (RunstoneError, OSError):
+            # it came to nothing; or the next Runstone finds out
+            continue
+        if run._record.process == here():
+            track(run)
 
 
 def end(run: Any, error: BaseException | None) -> None:
@@ -228,6 +257,7 @@ def _hook_termination() -> None:
         signal.signal(number, signal.SIG_DFL)
         if os.getpid() == _state.get("owner"):
             patience.hurry(DELIVERY_SECONDS)
+            _find_announced()
             for run in reversed(list(_tracked.values())):
                 _end_by_signal(run, number)
         os.kill(os.getpid(), number)
@@ -270,6 +300,7 @@ def _beat() -> None:
 def _forked() -> None:
     # the child does not answer for its parent's runs: its exit must not end them
     _tracked.clear()
+    _announced.clear()
     _sides.clear()
     _state.clear()
     patience.calm()
