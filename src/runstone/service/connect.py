@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runstone.journal.shipper import Shipper
+from runstone.journal.sink import Limits
 from runstone.model.errors import Invalid
 from runstone.service.artifacts import Artifacts
 from runstone.service.experiments import Experiments
@@ -35,6 +36,7 @@ class Settings:
     capture: str | None = None
     strict: bool = False
     force_network: bool = False
+    journal_bytes: int = Limits.journal_bytes
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Settings:
@@ -50,6 +52,7 @@ class Settings:
             capture=environ.get("RUNSTONE_CAPTURE"),
             strict=environ.get("RUNSTONE_STRICT", "") not in ("", "0"),
             force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),
+            journal_bytes=_journal_bytes(environ.get("RUNSTONE_JOURNAL_MB") or ""),
         )
 
 
@@ -61,7 +64,8 @@ class Service:
         self.settings = settings
         _make(root)
         self.database = open_database(root / "history.db", force_network=settings.force_network)
-        self.shipper = Shipper(self, root / "journal", strict=settings.strict)
+        limits = Limits(journal_bytes=settings.journal_bytes)
+        self.shipper = Shipper(self, root / "journal", strict=settings.strict, limits=limits)
         blobs = Directory(root / "blobs")
         self.recovery = Recovery(self.database, shipper=self.shipper, blobs=blobs, root=root)
         self.workspaces = Workspaces(self.database)
@@ -132,6 +136,14 @@ def _make(root: Path) -> None:
             f"The history {root} cannot be made ({error.strerror}); set RUNSTONE_HOME or RUNSTONE_HISTORY "
             f"to a directory that you may write to."
         ) from error
+
+
+def _journal_bytes(megabytes: str) -> int:
+    if not megabytes:
+        return Limits.journal_bytes
+    if not megabytes.isdecimal() or int(megabytes) < 1:
+        raise Invalid(f"RUNSTONE_JOURNAL_MB is a number of MiB, 1 or more, such as 2048; got {megabytes!r}.")
+    return int(megabytes) * 1024**2
 
 
 def _data_directory(environ: Mapping[str, str]) -> Path:
