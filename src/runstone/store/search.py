@@ -24,7 +24,7 @@ from runstone.model.query import (
     terms,
 )
 from runstone.store.database import Database, Row, Transaction
-from runstone.store.search_estimates import Estimate, Estimates
+from runstone.store.search_estimates import CAP, Estimate, Estimates
 from runstone.store.search_leaves import Scope
 from runstone.store.search_names import resolve, with_aliases
 from runstone.store.search_order import Cursor, Key, check_cursor, keys, place_of, read_cursor, signature
@@ -37,6 +37,8 @@ COUNTED = 10_000
 FEW = 200
 # A walk is given so many times the rows that it should need before the driver is asked instead.
 PATIENCE = 3
+# More than one is as good as many.
+WORKSPACES = "SELECT COUNT(*) AS count FROM (SELECT id FROM workspaces LIMIT 2) w"
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -110,7 +112,8 @@ class _Search:
         best = self._driver()
         if best is None and not self.wide:
             return self._stretches(after, limit)
-        window = self._window(limit)
+        # to sort what a wide part finds takes longer than to walk so far
+        window = max(self._window(limit), CAP if best is None else 0)
         begins = not self.keys[0].nulls_first if after is None else part_of(after) == 0
         if self.keys[0].column and begins and (best is None or FEW < best.count > window):
             found = self._walk(0, after, limit, window)
@@ -124,7 +127,7 @@ class _Search:
 
     def count(self) -> int:
         best = self._driver() or self._narrowest()
-        statements = Statements(self.scope, self.keys, self._left(best))
+        statements = Statements(self.scope, self.keys, self._left(best), self._workspace())
         rows = self._run(statements.counted(best.sources if best else (), COUNTED + 1))
         return int(rows[0]["count"])
 
@@ -148,13 +151,18 @@ class _Search:
         narrow = [estimate for _, estimate in self.known if not estimate.wide]
         return min(narrow, key=lambda one: one.count, default=None)
 
+    def _workspace(self) -> str:
+        row = self.tx.one(WORKSPACES)
+        return WORKSPACE_TESTED if row and row["count"] == 1 else WORKSPACE
+
     def _narrowest(self) -> Estimate | None:
         return self.estimates.narrowest(estimate for _, estimate in self.known if estimate.wide)
 
     def _stretches(self, after: Cursor | None, limit: int) -> list[Row]:
         """Stretch by stretch along the indexes of the keys, or at once where the first has none."""
         if not self.keys[0].column:
-            return self._run(self.statements.gathered((), None, after=after, limit=limit))
+            statements = Statements(self.scope, self.keys, self.tests, self._workspace())
+            return self._run(statements.gathered((), None, after=after, limit=limit))
         found: list[Row] = []
         stretches = parts(self.keys, [self._is_present(key) for key in self.keys])
         begun = None if after is None else part_of(after)

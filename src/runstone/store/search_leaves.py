@@ -93,7 +93,7 @@ class Scope:
     values: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.values.update({"workspace": self.workspace, "now": self.now})
+        self.values.update({"workspace": self.workspace, "now": self.now, "all": FAR})
 
     def bind(self, value: object) -> str:
         """A name for a value, as it stands in the SQL."""

@@ -45,16 +45,18 @@ def part_of(cursor: Cursor) -> Part:
 class Statements:
     """Writes the statements of one search; ``tests`` are what each run must pass.
 
-    ``merged`` are tests on the row of the key itself, and for a key of the run its workspace.
+    ``workspace`` is how every run of it is read: by an index, or where there is no other workspace, in their
+    own order. ``merged`` are tests on the row of the key itself, and for a key of the run its workspace.
     """
 
     scope: Scope
     keys: Sequence[Key]
     tests: Sequence[str]
+    workspace: str = WORKSPACE
 
     def gathered(self, sources: Sequence[str], part: Part | None, *, after: Cursor | None, limit: int) -> str:
         """All that the sources find (or every run), sorted: one stretch of it, or with None the whole."""
-        start, where = _driven(sources, WORKSPACE if part is None else WORKSPACE_TESTED)
+        start, where = _driven(sources, self.workspace if part is None else WORKSPACE_TESTED)
         # what a source gives is tested for all that needs no more than the number before the run is read
         number = "d.n" if sources else "r.n"
         steps = [_Step(key.expression, key.descending, key.nullable, key.nulls_first) for key in self.keys]
@@ -99,7 +101,7 @@ class Statements:
 
     def counted(self, sources: Sequence[str], limit: int) -> str:
         """How many runs pass, as far as ``limit``."""
-        start, where = _driven(sources, WORKSPACE)
+        start, where = _driven(sources, self.workspace)
         if len(sources) == 1:
             # read no further than it takes to count
             start = f"({sources[0]}) d CROSS JOIN runs r"
@@ -193,7 +195,10 @@ def _driven(sources: Sequence[str], workspace: str) -> tuple[str, list[str]]:
 
 
 def _with(sources: Sequence[str]) -> str:
-    return f"WITH d (n) AS MATERIALIZED ({' UNION '.join(sources)})\n" if sources else ""
+    if not sources:
+        return ""
+    # in the order of the runs, so that what is read of them lies together; without a limit SQLite drops it
+    return f"WITH d (n) AS MATERIALIZED ({' UNION '.join(sources)} ORDER BY n LIMIT :all)\n"
 
 
 def _along(walked: Key) -> list[str]:
