@@ -170,11 +170,15 @@ class Sqlite(Database):
             connection = sqlite3.connect(
                 self.path, timeout=WAIT, isolation_level=None, check_same_thread=False, cached_statements=256
             )
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA cache_size = -32768")
-            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA cache_size = -32768")
+                connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _upgrade(self) -> None:
