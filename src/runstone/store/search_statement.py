@@ -197,7 +197,7 @@ def _driven(sources: Sequence[str], workspace: str) -> tuple[str, list[str]]:
 def _with(sources: Sequence[str]) -> str:
     if not sources:
         return ""
-    # in the order of the runs, so that what is read of them lies together; without a limit SQLite drops it
+    # in the order of the runs, so that their pages lie together; without a limit SQLite drops the order
     return f"WITH d (n) AS MATERIALIZED ({' UNION '.join(sources)} ORDER BY n LIMIT :all)\n"
 
 
