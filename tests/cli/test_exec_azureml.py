@@ -236,6 +236,20 @@ def test_a_signal_ends_script_and_run(number: signal.Signals, status: str, runst
     assert (run["status"], logged(run)) == (status, {"a": 1.0})
 
 
+def test_ctrl_c_in_the_middle_of_a_start_leaves_no_run_behind(runstone, write):
+    write(
+        "train.py",
+        "import sys\nfrom azureml.core import Experiment, Workspace\n"
+        "experiment = Experiment(Workspace.from_config(), 'half-begun')\n"
+        "def interrupt(frame, event, argument):\n"
+        "    if event == 'return' and frame.f_code.co_name == '_create':\n"
+        "        sys.setprofile(None)\n        raise KeyboardInterrupt\n"
+        "sys.setprofile(interrupt)\nexperiment.start_logging()\n",
+    )
+    assert runstone("exec", "train.py").code == -signal.SIGINT
+    assert [run["status"] for run in listed(runstone)] == ["Canceled"]
+
+
 def test_a_script_that_was_killed_is_told_by_the_next_reader(runstone, write):
     write(
         "train.py",
