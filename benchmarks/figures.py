@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-WIDTHS = (54, 9, 34, 9, 11)
+WIDTHS = (59, 9, 33, 9, 11)
 
 
 @dataclass(frozen=True)
