@@ -1,4 +1,4 @@
-"""b25: more than the disk cap is logged, and very much is: points are left out and counted, memory stays flat."""
+"""b25: more than the disk cap is logged: points are left out and counted. Memory stays flat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ for i in range(n):
     run.log("loss", i / 7, step=i)
     slowest = max(slowest, time.perf_counter() - begun)
 run.log_row("rows", n=n)
-waiting = sum(file.stat().st_size for file in pathlib.Path(os.environ["RUNSTONE_HISTORY"], "journal").rglob("*.rsj"))
+journal = pathlib.Path(os.environ["RUNSTONE_HISTORY"], "journal")
+waiting = sum(file.stat().st_size for file in journal.rglob("*.rsj"))
 say(f"{slowest} {waiting}")
 wait_for("enough")
 run.complete()

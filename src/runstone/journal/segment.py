@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -68,7 +69,7 @@ def create(folder: Path, head: Head) -> tuple[int, int]:
     """Begin a segment: a descriptor that appends, and how many bytes are in it; an error leaves no file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = path(folder, head.segment)
-    descriptor = os.open(file, _FLAGS, 0o600)
+    descriptor = _beside_streams(os.open(file, _FLAGS, 0o600))
     start = frames.PREAMBLE + frames.encode(frames.HEAD, asdict(head))
     try:
         if _write(descriptor, start) != len(start):
@@ -171,6 +172,15 @@ def remove(files: list[Path]) -> None:
     for folder in {file.parent for file in files}:
         with suppress(OSError):  # not empty yet, or gone already
             folder.rmdir()
+
+
+def _beside_streams(descriptor: int) -> int:
+    """Where a process has closed stdout or stderr, what is printed must not end up in a journal."""
+    if descriptor > 2:
+        return descriptor
+    beside = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return beside
 
 
 def _temporary() -> str:

@@ -135,7 +135,7 @@ def _make(root: Path) -> None:
         raise Invalid(
             f"The history {root} cannot be made ({error.strerror}); set RUNSTONE_HOME or RUNSTONE_HISTORY "
             f"to a directory that you may write to."
-        ) from error
+        ) from None
 
 
 def _journal_bytes(megabytes: str) -> int:
