@@ -87,6 +87,24 @@ def test_a_property_with_another_value_is_refused_and_the_whole_call_with_it(run
     assert run.get_properties() == {"author": "kim"}
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: setattr(run, "display_name", 5), "display name is a text; got 5"),
+        (lambda run: setattr(run, "description", ["a"]), "description is a text"),
+        (lambda run: run.remove_tags(None), "given as a list"),
+        (lambda run: run.log_params(["a"]), "given as a dict"),
+        (lambda run: run.experiment.start_logging(params="lr=1"), "given as a dict"),
+        (lambda run: run.experiment.start_logging(display_name=5), "display name is a text; got 5"),
+        (lambda run: run.experiment.start_logging(properties=["a"]), "given as a dict"),
+    ],
+)
+def test_a_wrong_kind_of_argument_is_told_so_at_the_call(run: Run, call: Any, message: str) -> None:
+    with pytest.raises(UserErrorException, match=message):
+        call(run)
+    assert len(list(run.experiment.get_runs(include_children=True))) == 1
+
+
 @pytest.mark.parametrize("properties", ["text", ["a"], None])
 def test_properties_of_another_form_are_refused(run: Run, properties: Any) -> None:
     with pytest.raises(UserErrorException, match="given as a dict"):
@@ -100,7 +118,7 @@ def test_parameters_are_kept_as_text_and_never_changed(run: Run, again: Run) -> 
     assert run.get_params() == again.get_params() == found
     with pytest.raises(UserErrorException, match="lr"):
         run.log_params({"new": 1, "lr": 0.1})
-    with pytest.raises(UserErrorException, match="takes a dict"):
+    with pytest.raises(UserErrorException, match="given as a dict"):
         run.log_params("lr=0.01")  # type: ignore[arg-type]
     assert run.get_params() == found
 
@@ -185,5 +203,7 @@ def test_a_run_starts_with_what_it_was_given(experiment: Experiment) -> None:
     )
     assert run.description == "why"
     assert (child.tags, child.get_params(), child.display_name) == ({"t": "2"}, {"lr": "0.2"}, "part")
+    assert experiment.start_logging(tags="alone").tags == {"alone": None}
+    assert experiment.start_logging(tags='{"a": "1"}', properties={"p": None}).properties == {"p": "None"}
     with pytest.raises(UserErrorException, match="nonsense"):
         experiment.start_logging(nonsense=1)

@@ -84,6 +84,8 @@ def metric_name(value: object) -> str:
 
 def clean(text: str, what: str, *, limit: int, name: bool = False) -> str:
     """Text as it is stored: NFC, no lone surrogates or control characters, ``limit`` characters at most."""
+    if not isinstance(text, str):
+        raise Invalid(f"The {what} is a text; got {_shown(text)}.")
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
     if len(text) > limit:

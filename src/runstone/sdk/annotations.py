@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runstone.model.documents import read_json
-from runstone.model.errors import Invalid, UserErrorException
 from runstone.sdk import finding
 from runstone.sdk.handle import Handle
 
@@ -58,7 +56,7 @@ class Annotations(Handle):
     def set_tags(self, tags: Mapping[str, Any] | str) -> None:
         """Add or replace tags, all of them or none; the others stay. A text is one tag, or a JSON object of
         them."""
-        self._operate("tag", {"tags": finding.texts(_as_mapping(tags), "tag")})
+        self._operate("tag", {"tags": finding.tags(tags)})
 
     def remove_tags(self, tags: list[str] | str) -> dict[str, str | None]:
         """Remove tags (a key that is not there is passed over); the tags that remain."""
@@ -82,7 +80,7 @@ class Annotations(Handle):
             a limit
                 is exceeded. Then nothing of the call is kept. The same value again is allowed.
         """
-        self._operate("add_properties", {"properties": _without_none(properties, "property")})
+        self._operate("add_properties", {"properties": finding.properties(properties)})
 
     def get_properties(self) -> dict[str, str]:
         """The properties, fetched now; never None."""
@@ -101,25 +99,9 @@ class Annotations(Handle):
             UserErrorException: a key exists with another value, or a limit is exceeded; nothing of the call
             is kept.
         """
-        if not isinstance(params, Mapping):
-            raise UserErrorException(f"log_params takes a dict, like {{'lr': 0.01}}; got {params!r}.")
-        self._operate("add_params", {"params": {str(key): str(value) for key, value in params.items()}})
+        self._operate("add_params", {"params": finding.params(params)})
 
     def get_params(self) -> dict[str, str]:
         """The parameters, fetched now; never None."""
         self._refresh()
         return dict(self._record.params)
-
-
-def _as_mapping(tags: Mapping[str, Any] | str) -> Mapping[str, Any]:
-    if not isinstance(tags, str):
-        return tags
-    try:
-        values = read_json(tags, "tags")
-    except Invalid:
-        return {tags: None}
-    return values if isinstance(values, dict) else {tags: None}
-
-
-def _without_none(properties: Mapping[str, Any], noun: str) -> dict[str, str]:
-    return {key: "None" if value is None else value for key, value in finding.texts(properties, noun).items()}

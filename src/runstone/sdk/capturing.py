@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runstone.model.errors import Conflict, RunstoneError
 from runstone.sdk import tracking
@@ -69,6 +70,6 @@ def _rest(run: Run, begun: Begun) -> None:
         warn(f"What was captured about run {run.id} is not complete: {error}")
 
 
-def merged(begun: Begun, properties: Any) -> dict[str, str]:
+def merged(begun: Begun, properties: Mapping[str, str]) -> dict[str, str]:
     """The properties of a new run: what was captured, and over it what the script says."""
-    return {**begun.quick.properties, **(properties or {})}
+    return {**begun.quick.properties, **properties}

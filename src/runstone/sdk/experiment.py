@@ -168,9 +168,9 @@ class Experiment:
         """Add or replace one tag."""
         self.set_tags({key: value})
 
-    def set_tags(self, tags: Mapping[str, str | None]) -> None:
-        """Add or replace tags; the others stay."""
-        self._record = self._operations.tag(self.id, finding.texts(tags, "tag"))
+    def set_tags(self, tags: Mapping[str, str | None] | str) -> None:
+        """Add or replace tags; the others stay. A text is one tag, or a JSON object of them."""
+        self._record = self._operations.tag(self.id, finding.tags(tags))
 
     def remove_tags(self, tags: builtins.list[str]) -> None:
         """Remove tags; a key that is not there is passed over."""

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.errors import UserErrorException
+from runstone.model.documents import read_json
+from runstone.model.errors import Invalid, UserErrorException
 
 if TYPE_CHECKING:
     from runstone.sdk.run import Run
@@ -86,6 +87,31 @@ def texts(values: Mapping[str, Any], noun: str) -> dict[str, str | None]:
     return converted
 
 
+def tags(values: Mapping[str, Any] | str) -> dict[str, str | None]:
+    """Tags as text; a text is one tag without a value, or a JSON object of them."""
+    if not isinstance(values, str):
+        return texts(values, "tag")
+    try:
+        found = read_json(values, "tags")
+    except Invalid:
+        return {values: None}
+    return texts(found, "tag") if isinstance(found, dict) else {values: None}
+
+
+def properties(values: Mapping[str, Any]) -> dict[str, str]:
+    """Properties as text; they have no None."""
+    return {key: str(value) for key, value in texts(values, "property").items()}
+
+
+def params(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as text, whatever they are."""
+    if not isinstance(values, Mapping):
+        raise UserErrorException(f"Parameters are given as a dict, like {{'lr': 0.01}}; got {values!r}.")
+    return {str(key): str(value) for key, value in values.items()}
+
+
 def keys(wanted: Iterable[str] | str) -> list[str]:
     """Keys as a list; a single one may be given as it is."""
+    if not isinstance(wanted, Iterable):
+        raise UserErrorException(f"Keys are given as a list, like ['quality']; got {wanted!r}.")
     return [wanted] if isinstance(wanted, str) else [str(key) for key in wanted]

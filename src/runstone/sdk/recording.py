@@ -127,6 +127,7 @@ class Recording(Family):
             runs.extend(self.get_children(recursive=True))
         if recursive and run_type is not None:
             runs = [run for run in runs if run._record.type == run_type]
+        name = None if name is None else str(name)
         found = self._service.metrics.values([run._ref for run in runs], name=name)
         pivoted = {run.id: shapes.pivot(_own(found.get(run._ref, {}), name)) for run in runs}
         if populate:

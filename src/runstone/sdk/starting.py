@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.identity import here
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.handle import Handle
     from runstone.sdk.run import Run
+
+# What a script may say of a run that it starts, and what is said by its place in the history.
+ATTRIBUTES: dict[str, Callable[[Any], Any]] = {
+    "tags": finding.tags,
+    "properties": finding.properties,
+    "params": finding.params,
+}
+TAKEN = ("name", "display_name", "description", *ATTRIBUTES)
+GIVEN = ("parent", "target", "type")
 
 
 def start_run(
@@ -32,7 +41,7 @@ def start_run(
     from runstone.sdk.run import Run  # a run starts runs
 
     begun = capturing.begin(capture)
-    more["properties"] = capturing.merged(begun, more.get("properties"))
+    more["properties"] = capturing.merged(begun, finding.properties(more.get("properties") or {}))
     record = _create(experiment, _new(experiment, run_id or str(uuid.uuid4()), Status.RUNNING, **more))
     run = (kind or Run)._of(experiment, record)
     run._outputs = _directory(outputs)
@@ -75,25 +84,11 @@ def create_children(parent: Handle, tags: Sequence[Mapping[str, str | None]]) ->
 
 
 def _new(experiment: Experiment, run_id: str, status: Status, **more: Any) -> NewRun:
-    known = {
-        "name",
-        "display_name",
-        "description",
-        "parent",
-        "tags",
-        "properties",
-        "params",
-        "type",
-        "target",
-    }
-    unknown = set(more) - known
+    unknown = set(more) - {*TAKEN, *GIVEN}
     if unknown:
-        raise UserErrorException(
-            f"A run is started with {sorted(known - {'parent', 'type', 'target'})}, not {sorted(unknown)}."
-        )
-    more["tags"] = finding.texts(more.get("tags") or {}, "tag")
-    more["properties"] = finding.texts(more.get("properties") or {}, "property")
-    more["params"] = {str(key): str(value) for key, value in (more.get("params") or {}).items()}
+        raise UserErrorException(f"A run is started with {sorted(TAKEN)}, not {sorted(unknown)}.")
+    for name, texts in ATTRIBUTES.items():
+        more[name] = {} if more.get(name) is None else texts(more[name])
     return NewRun(
         id=run_id,
         experiment=experiment.id,
@@ -105,7 +100,15 @@ def _new(experiment: Experiment, run_id: str, status: Status, **more: Any) -> Ne
 
 
 def _create(experiment: Experiment, new: NewRun) -> Any:
-    return experiment.workspace._service.runs.create(experiment.workspace.name, [new])[0]
+    workspace = experiment.workspace
+    ref = workspace._reference(new.id)
+    tracking.announce(ref, lambda: workspace.get_run(new.id))
+    try:
+        return workspace._service.runs.create(workspace.name, [new])[0]
+    except Exception:
+        # an interrupt is none: it may come when the run is there already
+        tracking.retract(ref)
+        raise
 
 
 def _directory(outputs: str | bool | None) -> str | None:
