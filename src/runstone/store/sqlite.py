@@ -334,11 +334,20 @@ def _told(path: Path) -> Iterator[None]:
             raise Invalid(
                 f"The history {path} cannot be written ({text}); check its owner and permissions."
             ) from error
+        if "decode" in text:
+            raise _damaged(path, error) from error
         raise
     except sqlite3.DatabaseError as error:
         if "malformed" in str(error) or "not a database" in str(error):
-            raise Unreadable(f"The history {path} is damaged ({error}); run `runstone doctor`.") from error
+            raise _damaged(path, error) from error
         raise
+    except UnicodeDecodeError as error:
+        # a name in the schema that is no text any more
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> Unreadable:
+    return Unreadable(f"The history {path} is damaged ({error}); run `runstone doctor`.")
 
 
 def _check(path: Path, force_network: bool, mounts: Path) -> None:
