@@ -303,3 +303,29 @@ def test_every_failing_write_in_turn_is_survived(journal: Path, error: int | Non
         assert values(writer) == values(writer, "a") == list(range(8))
         assert writer.written == len(left(journal, writer.id)) == 24
     assert calls > 24
+
+
+def test_in_strict_mode_the_background_raises_nothing_and_the_next_call_does(
+    make: Callable[..., Writer], disk: Disk
+):
+    writer = make(strict=True)
+    writer.log("m", 0)
+    writer.close()
+    disk.room = 0
+    writer._later.append("something to say")
+    writer.sync()
+    with pytest.raises(RunstoneError, match="something to say"):
+        writer.log("m", 1)
+
+
+def test_what_is_synced_is_not_synced_again(make: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch):
+    synced = []
+    monkeypatch.setattr("runstone.journal.writer.os.fdatasync", synced.append)
+    writer = make()
+    writer.log("m", 1)
+    for _ in range(3):
+        writer.sync()
+    assert len(synced) == 2, "the file and its directory"
+    writer.log("m", 2)
+    writer.sync()
+    assert len(synced) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 import traceback
@@ -74,7 +75,9 @@ class Delivery:
 
     def deliver(self, wait: float = 30.0) -> bool:
         """Send what is there now; whether all of it arrived. Waits that long at most; never raises."""
-        if self._at_work == threading.get_ident() or not self._lock.acquire(timeout=max(wait, 0)):
+        if self._at_work == threading.get_ident() or sys.is_finalizing():
+            return False
+        if not self._lock.acquire(timeout=max(wait, 0)):
             return False
         try:
             self._at_work = threading.get_ident()

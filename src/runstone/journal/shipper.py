@@ -152,7 +152,7 @@ class Shipper:
             with patience.within(TURN_SECONDS if timeout is None else left):
                 if delivery.deliver(patience.left(TURN_SECONDS)):
                     return True
-            if delivery.blocked is not None or left <= pause:
+            if delivery.blocked is not None or left <= pause or sys.is_finalizing():
                 return False
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -175,7 +175,7 @@ class Shipper:
             for delivery in self._owned():
                 assert delivery.own is not None
                 delivery.own.sync()
-                if delivery.due:
+                if delivery.due and delivery.own.acknowledged < delivery.own.written:
                     delivery.deliver(TURN_SECONDS)
             with suppress(queue.Empty):
                 going = wakes.get(timeout=SECONDS)

@@ -75,6 +75,7 @@ class Sink:
         self._path = journal
         self._first = 1
         self._gone = 0
+        self._synced = (0, 0)
         self._retry = 0.0
         self._defined: set[int] = set()
         self._turns: dict[object, int] = {}
@@ -185,8 +186,9 @@ class Sink:
                 found.append(os.open(self._new_folder, os.O_RDONLY))
         self._new_folder = None
         with suppress(OSError):
-            if self.fd >= 0:
+            if self.fd >= 0 and self._synced != (self.current, self.size):
                 found.append(os.dup(self.fd))
+                self._synced = (self.current, self.size)
         return found
 
     def thin(self) -> None:

@@ -289,13 +289,15 @@ class Writer:
             try:
                 descriptors = self._tidy(leave)
             except Exception as error:  # noqa: BLE001 - logging outlives whatever the environment does
-                self._survive(error)
+                self._survive(error, strict=False)
             finally:
                 self._busy = False
         # without the lock: a slow disk must not slow the caller of `log`
         for descriptor in descriptors:
             self._flush(descriptor)
-        self._settle()
+        if not self.strict:
+            # else the next call of `log` raises what there is to say, where something can be done about it
+            self._settle()
 
     def _tidy(self, leave: bool) -> list[int]:
         sink = self._sink
@@ -362,9 +364,9 @@ class Writer:
         except Exception as worse:  # noqa: BLE001 - logging outlives whatever the environment does
             self._survive(worse)
 
-    def _survive(self, error: Exception) -> None:
+    def _survive(self, error: Exception, *, strict: bool | None = None) -> None:
         """Raise what is somebody else's, and tell of the rest."""
-        if self.strict or not is_ours(error):
+        if (self.strict if strict is None else strict) or not is_ours(error):
             raise error
         self._counts["dropped"] += 1
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
