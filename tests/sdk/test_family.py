@@ -140,6 +140,11 @@ def test_descendants_are_filtered(
     assert names(tree["a"].get_children(recursive=True, **filters)) == of_a
 
 
+def test_a_filter_of_another_form_is_told_so(tree: dict[str, Run]) -> None:
+    with pytest.raises(UserErrorException, match="by a key or a dict"):
+        list(tree["root"].get_children(tags=["name"]))  # type: ignore[arg-type]
+
+
 def test_children_of_one_level_are_filtered(tree: dict[str, Run]) -> None:
     assert names(tree["a"].get_children(status="Completed")) == ["ab"]
     assert names(tree["a"].get_children(tags={"name": "aaa"})) == []

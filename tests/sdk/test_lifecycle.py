@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +238,19 @@ def test_a_silent_block_keeps_no_log(experiment: Experiment) -> None:
     with experiment.start_logging() as run:
         run.log("a", 1)
     assert run.get_file_names() == []
+
+
+@pytest.mark.parametrize("ending", ["peace", "exception"])
+def test_logs_that_a_block_writes_are_kept(experiment: Experiment, project: Path, ending: str) -> None:
+    (project / "logs" / "deep").mkdir(parents=True)
+    (project / "logs" / "old.txt").write_text("of yesterday")
+    os.utime(project / "logs" / "old.txt", (1, 1))
+    run = experiment.start_logging()
+    with suppress(ValueError), run:
+        (project / "logs" / "deep" / "new.txt").write_text("new")
+        if ending == "exception":
+            raise ValueError
+    assert run.get_file_names() == ["logs/deep/new.txt"]
 
 
 def test_an_exception_leaves_the_block_and_fails_the_run(experiment: Experiment) -> None:

@@ -20,6 +20,12 @@ def unlike(run: Run) -> None:
     run.log_row("r", y="a")
 
 
+def mixed(run: Run) -> None:
+    run.log("m", 1)
+    run.log_row("m", x=2)
+    run.log_list("m", [3, "four"])
+
+
 def several(run: Run, *values: Any, **steps: Any) -> None:
     for number, value in enumerate(values):
         run.log("a", value, **({"step": number + 5} if steps else {}))
@@ -44,6 +50,7 @@ SHAPES: list[tuple[str, Callable[[Run], object], dict[str, Any]]] = [
     ),
     ("a table of one row", lambda run: run.log_table("t", {"x": "asd", "y": 1}), {"t": {"x": "asd", "y": 1}}),
     ("a table of one row in lists", lambda run: run.log_table("t", {"x": ["asd"]}), {"t": {"x": "asd"}}),
+    ("rows among values", mixed, {"m": {"m": [1, None, 3, "four"], "x": [None, 2, None, None]}}),
     ("nothing", lambda run: None, {}),
 ]
 

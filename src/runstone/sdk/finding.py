@@ -57,6 +57,8 @@ def having(group: str, wanted: str | Mapping[str, Any] | None) -> list[str]:
         return []
     if isinstance(wanted, str):
         return [f"has {group}.{named(wanted)}"]
+    if not isinstance(wanted, Mapping):
+        raise UserErrorException(f"{group} are asked for by a key or a dict, not by {wanted!r}.")
     return [
         f"has {group}.{named(key)}" if value is None else f"{group}.{named(key)} = {quoted(str(value))}"
         for key, value in wanted.items()

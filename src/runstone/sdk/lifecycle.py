@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from runstone.model import names, patience
 from runstone.model import runs as model
 from runstone.model.errors import ActivityFailedException, Conflict, RunstoneError
-from runstone.sdk import details, tracking
+from runstone.sdk import details, outputs, tracking
 from runstone.sdk.files import Files
 from runstone.sdk.handle import printable, said, told, warn
 from runstone.sdk.output import Tee
@@ -26,6 +27,7 @@ class Lifecycle(Files):
     """The part of a run that begins and ends it."""
 
     _tee: Tee | None = None
+    _entered = 0.0
 
     @property
     def status(self) -> str:
@@ -127,6 +129,7 @@ class Lifecycle(Files):
     def __enter__(self: Me) -> Me:
         if self._record.status is model.Status.NOT_STARTED:
             self.start()
+        self._entered = time.time()
         self._tee = Tee(self._service.root, self._ref)
         self._tee.begin()
         return self
@@ -139,6 +142,7 @@ class Lifecycle(Files):
     ) -> None:
         if self._tee is not None:
             self._tee.end(self)
+        outputs.upload_logs(self, self._entered)
         if value is None:
             self.complete()
             return
@@ -149,6 +153,9 @@ class Lifecycle(Files):
             warn(f"The run {self.id} could not be ended ({trouble}); its data are kept.")
 
     def _end(self, status: model.Status, error: Mapping[str, Any] | None) -> None:
+        if sys.is_finalizing():
+            # said by a finalizer: the script has ended, and its runs with it
+            return
         try:
             self._operate("move", {"status": status, "error": error})
         except Conflict:

@@ -1,4 +1,4 @@
-"""The output directory of a run: what is new or changed in it becomes files of the run when that ends."""
+"""The directories of a run's output and logs: what is new or changed in them becomes files of the run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from runstone.model.errors import RunstoneError
+from runstone.sdk import output
 from runstone.sdk.handle import warn
 from runstone.service import folders
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from runstone.sdk.files import Files
 
 PART = 1 << 20
+LOGS = "logs"
+# Seconds by which the clock of a file system may be behind.
+TICK = 0.1
 
 
 def upload(run: Files) -> None:
@@ -31,6 +35,18 @@ def upload(run: Files) -> None:
                 run.upload_file(name, path)
     except (RunstoneError, OSError) as error:
         warn(f"The output directory {directory!r} of run {run.id} was not uploaded whole: {error}")
+
+
+def upload_logs(run: Files, since: float) -> None:
+    """Upload what was written below ``logs`` since a moment; what cannot be uploaded is warned of."""
+    if not Path(LOGS).is_dir():
+        return
+    try:
+        for relative, path in folders.walk_folder(LOGS):
+            if path.stat().st_mtime > since - TICK and f"{LOGS}/{relative}" != output.NAME:
+                run.upload_file(f"{LOGS}/{relative}", path)
+    except (RunstoneError, OSError) as error:
+        warn(f"The logs of run {run.id} in {LOGS!r} were not uploaded whole: {error}")
 
 
 def _prefix(directory: str) -> str:

@@ -13,6 +13,10 @@ from runstone.model.metrics import Series
 
 # Items of a list, or rows of a table, that go into one record.
 PART = 5_000
+# Characters of a text in a list, a row or a table.
+TEXT = 64 * 1024
+
+_NOTHING = object()
 
 
 def metric_name(name: Any) -> str:
@@ -70,6 +74,12 @@ def scalar(name: str, value: Any) -> Any:
     return str(value)
 
 
+def pivot(metrics: Mapping[str, Series]) -> dict[str, Any]:
+    """Metrics in the original's shapes: one value alone, several as a list, rows and tables as columns."""
+    found = {name: _pivoted(name, list(series.logged())) for name, series in metrics.items()}
+    return {name: value for name, value in found.items() if value is not _NOTHING}
+
+
 def _bounded(name: str, value: Any) -> Any:
     # numpy's scalars are subclasses of float and str: JSON gets the plain kind
     if isinstance(value, bool):
@@ -81,9 +91,6 @@ def _bounded(name: str, value: Any) -> Any:
     return value
 
 
-TEXT = 64 * 1024
-
-
 def _column(name: str, cells: Any) -> list[Any]:
     if hasattr(cells, "tolist"):
         cells = cells.tolist()
@@ -92,19 +99,9 @@ def _column(name: str, cells: Any) -> list[Any]:
     return [scalar(name, cell) for cell in cells]
 
 
-def pivot(metrics: Mapping[str, Series]) -> dict[str, Any]:
-    """Metrics in the original's shapes: one value alone, several as a list, rows and tables as columns."""
-    found = {name: _pivoted(list(series.logged())) for name, series in metrics.items()}
-    return {name: value for name, value in found.items() if value is not _NOTHING}
-
-
-_NOTHING = object()
-
-
-def _pivoted(logged: list[tuple[str, Any]]) -> Any:
-    rows = [(kind, value) for kind, value in logged if kind in ("row", "table")]
-    if rows:
-        return _table(rows)
+def _pivoted(name: str, logged: list[tuple[str, Any]]) -> Any:
+    if any(kind in ("row", "table") for kind, _ in logged):
+        return _table([_as_row(name, kind, value) for kind, value in logged])
     artifacts = [value for kind, value in logged if kind not in ("scalar", "text", "list")]
     if artifacts:
         return artifacts[0]
@@ -114,6 +111,13 @@ def _pivoted(logged: list[tuple[str, Any]]) -> Any:
     if not values:
         return _NOTHING
     return values[0] if len(values) == 1 else values
+
+
+def _as_row(name: str, kind: str, value: Any) -> tuple[str, Any]:
+    """What stands between rows is one, too: its column is called as the metric is."""
+    if kind in ("row", "table"):
+        return kind, value
+    return "table", {name: value if kind == "list" else [value]}
 
 
 def _table(rows: list[tuple[str, Any]]) -> dict[str, Any]:
