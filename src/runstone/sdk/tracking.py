@@ -71,6 +71,8 @@ def beside(run: Handle, stop: Callable[[], None]) -> None:
 
 def deliver(run: Lifecycle) -> None:
     """What the run has logged, and the files in its output directory, into the history."""
+    if sys.is_finalizing():
+        return
     for stop in _sides.pop(run._ref, ()):
         stop()
     if not run._flushed(DELIVERY_SECONDS):
