@@ -64,7 +64,8 @@ def _document(report: Report) -> dict[str, Any]:
 
 def _told(report: Report, repaired: bool) -> Iterator[str]:
     yield f"History   {report.history}"
-    yield f"          {report.runs:,} runs, {_size(report.bytes)}, schema version {report.version}"
+    runs = f"{report.runs:,} run{'s' * (report.runs != 1)}"
+    yield f"          {runs}, {_size(report.bytes)}, schema version {report.version}"
     yield f"Versions  {', '.join(f'{name} {number}' for name, number in _versions().items())}"
     yield from _part("Damage", [*report.damage], "none: database, metrics and files are whole")
     yield from _part("Journals", [_journal(one) for one in report.waiting], "nothing is waiting")
@@ -88,7 +89,7 @@ def _verdict(report: Report, repaired: bool) -> str:
     if not report.whole:
         return (
             f"Not whole, see above ({len(report.damage)}). Before anything else, copy the directory "
-            f"{report.history} aside; what is not named above can be read as ever."
+            f"{report.history} aside. Where the database can be read, so can everything that is not named above."
         )
     if (report.waiting or report.endings) and not repaired:
         return "Whole. What is waiting is taken in by the next reader, or now by `runstone doctor --repair`."

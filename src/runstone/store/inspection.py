@@ -47,8 +47,9 @@ class Untouched(Sqlite):
         try:
             with super().read(budget=budget) as transaction:
                 yield transaction
-        except sqlite3.Error as error:
-            raise Unreadable(f"The history {self.path} is damaged ({error}).") from error
+        except (sqlite3.Error, Unreadable) as error:
+            cause = error.__cause__ or error
+            raise Unreadable(f"The database cannot be read: {cause}.") from error
 
     def _upgrade(self) -> None:
         return
