@@ -89,7 +89,7 @@ def _verdict(report: Report, repaired: bool) -> str:
     if not report.whole:
         return (
             f"Not whole, see above ({len(report.damage)}). Before anything else, copy the directory "
-            f"{report.history} aside. Where the database can be read, so can everything that is not named above."
+            f"{report.history} aside. As far as the database can be read, what is not named above is whole."
         )
     if (report.waiting or report.endings) and not repaired:
         return "Whole. What is waiting is taken in by the next reader, or now by `runstone doctor --repair`."
