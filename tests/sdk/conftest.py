@@ -46,13 +46,14 @@ def run(experiment: Experiment) -> Run:
 
 
 @pytest.fixture
-def script(project: Path) -> Callable[..., subprocess.Popen[str]]:
-    """`script(text, *arguments)`: a Python process in the project, its output in pipes."""
+def script(project: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`script(text, *arguments)`: a Python process in the project, with pipes; ended with the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(text: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         path = project / "script.py"
         path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(path), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -61,5 +62,10 @@ def script(project: Path) -> Callable[..., subprocess.Popen[str]]:
             cwd=project,
             env={**os.environ, "PYTHONPATH": str(SOURCE), **environ},
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()
