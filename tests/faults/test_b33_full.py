@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -53,11 +53,9 @@ class Disk:
             return
         with (self.path / "ballast").open("ab", buffering=0) as file:
             for size in (MIB, 4096, 1):
-                try:
+                with suppress(OSError):
                     while file.write(bytes(size)) == size:
                         continue
-                except OSError:
-                    continue
 
     def empty(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)

@@ -192,10 +192,13 @@ class Sqlite(Database):
             if version and self._version() == version:
                 self._copy_aside(version)
             for step in sorted(self._schema):
-                with self.write() as transaction:
-                    if migrations.present(transaction, self._schema) < step:
-                        now = time.time_ns() // 1000
-                        migrations.upgrade(transaction, self._schema, version=step, now=now)
+                self._take(step)
+
+    def _take(self, step: int) -> None:
+        with self.write() as transaction:
+            if migrations.present(transaction, self._schema) < step:
+                now = time.time_ns() // 1000
+                migrations.upgrade(transaction, self._schema, version=step, now=now)
 
     def _version(self) -> int:
         with self.write() as transaction:
@@ -299,17 +302,21 @@ def _begin_read(connection: sqlite3.Connection) -> None:
 def _begin_write(connection: sqlite3.Connection, *, deadline: float) -> None:
     """Wait for other writers in small pieces: SQLite's own waiting hears no Ctrl-C."""
     try:
-        while True:
-            left = deadline - time.monotonic()
-            connection.execute(f"PRAGMA busy_timeout = {1000 * min(max(left, 0.0), PIECE):.0f}")
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or left <= 0:
-                    raise
+        while not _begun(connection, left=deadline - time.monotonic()):
+            continue
     finally:
         connection.execute(f"PRAGMA busy_timeout = {1000 * WAIT:.0f}")
+
+
+def _begun(connection: sqlite3.Connection, *, left: float) -> bool:
+    connection.execute(f"PRAGMA busy_timeout = {1000 * min(max(left, 0.0), PIECE):.0f}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error) or left <= 0:
+            raise
+        return False
+    return True
 
 
 def _busy(path: Path, seconds: float) -> Busy:
