@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -35,6 +36,12 @@ say([found.id for found in Workspace.from_config().search_runs("tags.before = fu
 """
 
 
+def _pour(file: IO[bytes], size: int) -> None:
+    with suppress(OSError):
+        while file.write(bytes(size)) == size:
+            continue
+
+
 class Disk:
     """8 MiB to be filled and emptied; who may not mount them has a limit upon all files in their place."""
 
@@ -53,9 +60,7 @@ class Disk:
             return
         with (self.path / "ballast").open("ab", buffering=0) as file:
             for size in (MIB, 4096, 1):
-                with suppress(OSError):
-                    while file.write(bytes(size)) == size:
-                        continue
+                _pour(file, size)
 
     def empty(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
