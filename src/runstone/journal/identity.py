@@ -14,9 +14,13 @@ _PROC = Path("/proc")
 
 def here() -> Process:
     """This process."""
-    pid = os.getpid()
+    return identify(os.getpid()) or Process(socket.gethostname(), _boot(), os.getpid(), 0)
+
+
+def identify(pid: int) -> Process | None:
+    """The process that has this id now; None when there is none to be seen."""
     found = _process(pid)
-    return Process(socket.gethostname(), _boot(), pid, found[0] if found else 0)
+    return Process(socket.gethostname(), _boot(), pid, found[0]) if found else None
 
 
 def alive(who: Process) -> bool | None:

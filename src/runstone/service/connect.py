@@ -14,9 +14,11 @@ from runstone.journal.sink import Limits
 from runstone.model.errors import Invalid
 from runstone.service.artifacts import Artifacts
 from runstone.service.experiments import Experiments
+from runstone.service.jobs import Jobs
 from runstone.service.metrics import Metrics
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
+from runstone.service.snapshots import Snapshots
 from runstone.service.workspaces import Workspaces
 from runstone.store.blobs import Directory
 from runstone.store.database import open_database
@@ -72,6 +74,8 @@ class Service:
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
+        self.jobs = Jobs(self.database, settle=self.recovery.settle)
+        self.snapshots = Snapshots(self.database, blobs)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
 
     def persist(self) -> bool:

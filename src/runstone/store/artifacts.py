@@ -61,6 +61,7 @@ FORGET = """
 DELETE FROM blobs
  WHERE sha256 = :sha256
    AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.sha256 = :sha256)
+   AND NOT EXISTS (SELECT 1 FROM snapshot_blobs WHERE snapshot_blobs.sha256 = :sha256)
 RETURNING sha256"""
 
 BLOBS = "SELECT sha256, size FROM blobs WHERE sha256 > :after ORDER BY sha256 LIMIT 1000"

@@ -6,6 +6,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,8 @@ from runstone.journal.identity import here
 from runstone.model.documents import read_json
 from runstone.model.errors import Conflict, Invalid
 from runstone.model.runs import Process
+
+_held: set[int] = set()
 
 
 class Claim:
@@ -31,6 +35,7 @@ class Claim:
             os.close(self._file)
             who = f"process {holder.pid} on {holder.host}" if holder else "another process"
             raise Conflict(f"{self._path} is held by {who}; wait for it, or end it.")
+        _held.add(self._file)
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, json.dumps(asdict(here())).encode(), 0)
         return self
@@ -40,6 +45,7 @@ class Claim:
     ) -> None:
         # the file stays: removing it would let two processes hold two files of one name
         os.ftruncate(self._file, 0)
+        _held.discard(self._file)
         os.close(self._file)
 
     def _lock(self) -> bool:
@@ -54,3 +60,22 @@ class Claim:
             return Process(**read_json(os.pread(self._file, 4096, 0).decode(), "claim"))
         except (ValueError, TypeError, Invalid):
             return None
+
+
+@contextmanager
+def waiting_claim(directory: Path, work: str) -> Iterator[None]:
+    """Hold the claim, after waiting for as long as another process has it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / f"{work}.lock", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _forked() -> None:
+    # a child would hold its parent's claims after the parent's death
+    for file in _held:
+        os.close(file)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

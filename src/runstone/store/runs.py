@@ -67,6 +67,15 @@ DELETE = "UPDATE runs SET deleted = :now WHERE n = :run"
 
 ADD_QUALITY = "UPDATE runs SET quality = :quality WHERE n = :run"
 
+# Down the tree, level by level; UNION keeps a damaged tree from going round for ever.
+DESCENDANTS = """
+WITH RECURSIVE tree (n) AS (
+    SELECT n FROM runs WHERE parent = :run
+    UNION
+    SELECT r.n FROM runs r JOIN tree t ON r.parent = t.n
+)
+SELECT n FROM tree ORDER BY n"""
+
 OPEN = """
 SELECT r.n, r.id, r.status, r.process, r.heartbeat, w.name AS workspace
   FROM runs r
@@ -189,6 +198,11 @@ def add_quality(tx: Transaction, run: int, counts: Mapping[str, int]) -> None:
     for name, count in counts.items():
         quality[name] = quality.get(name, 0) + int(count)
     tx.execute(ADD_QUALITY, {"run": run, "quality": json.dumps(quality)})
+
+
+def descendants(tx: Transaction, run: int) -> list[int]:
+    """The internal numbers of all runs below a run."""
+    return [row["n"] for row in tx.execute(DESCENDANTS, {"run": run})]
 
 
 def unfinished(tx: Transaction, ref: str | None = None) -> list[tuple[str, Status, Process, int]]:

@@ -1,0 +1,204 @@
+"""The agent of a history on this machine: claims what is queued, has it started, and looks after what was started.
+
+``python -m runstone.launch.agent <history>`` works until nothing has been to do for a while; one at a time does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from runstone.launch import supervisor
+from runstone.launch.folders import Folder
+from runstone.launch.launcher import GONE, UNKNOWN, WAITING, Launcher, Seen, launcher_for
+from runstone.launch.local import Local, handle_of
+from runstone.model.errors import Conflict, RunstoneError
+from runstone.model.jobs import CLAIMED, QUEUED, STARTED, Job, Target
+from runstone.model.runs import Status
+from runstone.service.connect import Service, connect
+from runstone.store.claim import Claim
+
+PAUSE_SECONDS = 0.1
+ENGINE_SECONDS = 1.0
+IDLE_SECONDS = 20.0
+ATTEMPTS = 3
+# A supervisor that was started needs a moment to say so.
+START_SECONDS = 60.0
+
+
+class Agent:
+    """Executes the jobs of a history until there are none."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._name = f"{os.uname().nodename}:{os.getpid()}"
+        self._launchers: dict[tuple[str, str], Launcher] = {}
+        self._ask_again = 0.0
+
+    def work(self, *, idle: float = IDLE_SECONDS) -> None:
+        """Look, act, pause; until nothing was to do for ``idle`` seconds."""
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < idle:
+            if self.step():
+                quiet_since = time.monotonic()
+            time.sleep(PAUSE_SECONDS)
+
+    def step(self) -> bool:
+        """One look at everything; whether there is anything to look after."""
+        try:
+            _reap()
+            jobs = self._service.jobs.active()
+            self._look_after(jobs)
+            self._start(jobs)
+            return bool(jobs)
+        except Exception:  # noqa: BLE001 - the agent outlives a step that fails; its log keeps the traceback
+            traceback.print_exc()
+            return True
+
+    def _start(self, jobs: Sequence[Job]) -> None:
+        waiting = {_place(job) for job in jobs if job.state == QUEUED}
+        for place in sorted(waiting):
+            launcher = self._launcher(place)
+            if launcher is None:
+                continue
+            going = sum(1 for job in jobs if _place(job) == place and job.state in (CLAIMED, STARTED))
+            room = 64 if launcher.concurrent is None else launcher.concurrent - going
+            if room <= 0:
+                continue
+            for job in self._service.jobs.claim(place[1], agent=self._name, most=room):
+                self._launch(launcher, job)
+
+    def _launch(self, launcher: Launcher, job: Job) -> None:
+        folder = Folder.of(self._service.root, job.run, job.attempt).root
+        command = [*_SUPERVISE, str(self._service.root), job.run, str(job.attempt)]
+        try:
+            handle = launcher.start(job, command, folder)
+            self._service.jobs.progress(job.run, attempt=job.attempt, handle=handle)
+        except (RunstoneError, OSError) as error:
+            self._not_started(job, f"{job.target} did not take the job: {error}")
+
+    def _not_started(self, job: Job, why: str) -> None:
+        """Queue the job again, or give it up after some attempts."""
+        with suppress(RunstoneError):
+            if job.attempt < ATTEMPTS:
+                self._service.jobs.give_back(job.run, attempt=job.attempt)
+                return
+            error = {"code": "NotStarted", "message": why, "reason": "infrastructure"}
+            self._service.runs.move(job.run, Status.FAILED, error=error)
+            self._service.jobs.end(job.run, attempt=job.attempt)
+
+    def _look_after(self, jobs: Sequence[Job]) -> None:
+        going = [job for job in jobs if job.state in (CLAIMED, STARTED)]
+        for place in {_place(job) for job in going}:
+            ours = [job for job in going if _place(job) == place]
+            launcher = self._launcher(place)
+            if launcher is None:
+                continue
+            seen = self._asked(launcher, ours)
+            for job in ours:
+                self._judge(job, launcher, seen.get(job.handle or "", Seen(UNKNOWN)))
+
+    def _asked(self, launcher: Launcher, jobs: Sequence[Job]) -> Mapping[str, Seen]:
+        """What the engine says, all jobs in one question; an engine of others is asked once a second."""
+        if not isinstance(launcher, Local):
+            if time.monotonic() < self._ask_again:
+                return {}
+            self._ask_again = time.monotonic() + ENGINE_SECONDS
+        try:
+            return launcher.ask([job.handle for job in jobs if job.handle])
+        except (RunstoneError, OSError) as error:
+            # an engine that does not answer says nothing about its jobs
+            return {job.handle: Seen(UNKNOWN, str(error)) for job in jobs if job.handle}
+
+    def _judge(self, job: Job, launcher: Launcher, seen: Seen) -> None:
+        if job.cancel is not None and job.handle and seen.state == WAITING:
+            launcher.stop(job.handle)
+            self._end_waiting(job)
+        elif seen.state == GONE or (job.handle is None and _age(job) > START_SECONDS):
+            self._gone(job)
+
+    def _end_waiting(self, job: Job) -> None:
+        """It was cancelled before anything of it ran."""
+        with suppress(Conflict):
+            error = {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
+            self._service.runs.move(job.run, Status.CANCELED, error=error)
+        with suppress(RunstoneError):
+            self._service.jobs.end(job.run, attempt=job.attempt)
+
+    def _gone(self, job: Job) -> None:
+        """The supervisor is gone, and the job has not ended: take over, or start again what never ran."""
+        now = self._service.jobs.get(job.run)
+        if now.state not in (CLAIMED, STARTED) or now.attempt != job.attempt:
+            return
+        noted = Folder.of(self._service.root, job.run, job.attempt).exit_code.exists()
+        if now.script is None and not noted:
+            self._end_waiting(now) if now.cancel is not None else self._not_started(
+                now, "The supervisor ended without a word before the script was started."
+            )
+            return
+        _fork_adopter(self._service.root, now)
+
+    def _launcher(self, place: tuple[str, str]) -> Launcher | None:
+        if place not in self._launchers:
+            try:
+                self._launchers[place] = launcher_for(self._target(place))
+            except RunstoneError:
+                traceback.print_exc()
+                return None
+        return self._launchers[place]
+
+    def _target(self, place: tuple[str, str]) -> Target:
+        workspace, name = place
+        return next(target for target in self._service.jobs.targets(workspace) if target.name == name)
+
+
+_SUPERVISE = (sys.executable, "-m", "runstone.launch.supervisor")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be the agent of the history that is named, unless it has one."""
+    root = Path(arguments[0])
+    supervisor.ignore_hangups()
+    try:
+        with Claim(root, "agent"):
+            Agent(connect(root)).work()
+    except Conflict:
+        return 0
+    return 0
+
+
+def _place(job: Job) -> tuple[str, str]:
+    return job.run.partition("/")[0], job.target
+
+
+def _age(job: Job) -> float:
+    return time.time() - job.beat / 1e6
+
+
+def _fork_adopter(root: Path, job: Job) -> None:
+    pid = os.fork()
+    if pid:
+        with suppress(RunstoneError):
+            connect(root).jobs.progress(job.run, attempt=job.attempt, handle=handle_of(pid))
+        return
+    try:
+        os.setsid()
+        supervisor.main([str(root), job.run, str(job.attempt), "--adopt"])
+    finally:
+        os._exit(0)
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+

@@ -1,0 +1,58 @@
+"""Where a job's files are on the machine that runs it, and the code restored there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from runstone.service.connect import Service
+from runstone.service.recovery import spool_of
+
+LOG = "user_logs/std_log.txt"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of one attempt of a job. ``code`` is the script's current directory."""
+
+    root: Path
+    log: Path
+
+    @classmethod
+    def of(cls, history: Path, run: str, attempt: int) -> Folder:
+        """The folder for an attempt; the reference is data and never a path."""
+        name = hashlib.sha256(run.encode()).hexdigest()[:32]
+        return cls(history / "work" / name / str(attempt), spool_of(history, run) / LOG)
+
+    @property
+    def code(self) -> Path:
+        """What the script sees as its current directory."""
+        return self.root / "code"
+
+    @property
+    def exit_code(self) -> Path:
+        """Where the script's exit code is written when it ends, whoever is left to read it."""
+        return self.root / "exit"
+
+    def make(self) -> None:
+        """Make the folder, and the log's."""
+        self.code.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+
+    def remove(self) -> None:
+        """Remove the job's working files; the log is the run's."""
+        shutil.rmtree(self.root.parent, ignore_errors=True)
+
+
+def restore(service: Service, snapshot: str, target: Path) -> None:
+    """Write a snapshot's files into a directory: only below it, never through a link."""
+    for file in service.snapshots.get(snapshot).files:
+        path = target.joinpath(*file.path.split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with service.snapshots.open(file.sha256) as source, open(path, "xb") as copy:
+            shutil.copyfileobj(source, copy)
+        if file.executable:
+            os.chmod(path, 0o755)

@@ -1,0 +1,67 @@
+"""What a script writes, kept while it runs and at its end: ``outputs/``, ``logs/``, and what it prints."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runstone.launch.folders import LOG, Folder
+from runstone.model.errors import RunstoneError
+from runstone.service.folders import opened, walk_folder
+
+if TYPE_CHECKING:
+    from runstone.service.connect import Service
+
+EVERY_SECONDS = 10.0
+# A file that was written to a moment ago will be written to again.
+REST_SECONDS = 5.0
+KEPT = ("outputs", "logs")
+
+
+class Keeper:
+    """Uploads files of a job when they have changed and come to rest, and all of them at the end."""
+
+    def __init__(self, service: Service, run: str, folder: Folder) -> None:
+        self._service = service
+        self._run = run
+        self._folder = folder
+        self._kept: dict[str, tuple[int, int]] = {}
+        self._again = time.monotonic() + EVERY_SECONDS
+
+    def look(self) -> None:
+        """Upload what has changed, every ten seconds."""
+        if time.monotonic() < self._again:
+            return
+        self._keep(rest=REST_SECONDS)
+        self._again = time.monotonic() + EVERY_SECONDS
+
+    def keep_all(self) -> None:
+        """Upload everything that is not there yet, the script's output too."""
+        self._keep(rest=0.0)
+        with suppress(OSError, RunstoneError):
+            if self._folder.log.stat().st_size:
+                self._upload(LOG, self._folder.log)
+            self._folder.log.unlink()
+
+    def _keep(self, *, rest: float) -> None:
+        for name in KEPT:
+            root = self._folder.code / name
+            if not root.is_dir():
+                continue
+            for relative, path in walk_folder(root, note=lambda _: None):
+                with suppress(OSError, RunstoneError):
+                    self._changed(f"{name}/{relative}", path, rest)
+
+    def _changed(self, name: str, path: Path, rest: float) -> None:
+        now = path.stat()
+        seen = (now.st_size, now.st_mtime_ns)
+        if self._kept.get(name) == seen or time.time() - now.st_mtime < rest:
+            return
+        self._upload(name, path)
+        self._kept[name] = seen
+
+    def _upload(self, name: str, path: Path) -> None:
+        with opened(path) as stream:
+            self._service.artifacts.upload(self._run, name, content=stream)

@@ -1,0 +1,58 @@
+"""What every launcher does: start one, ask after all of them at once, stop one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from runstone.model.errors import Invalid
+from runstone.model.jobs import Job, Target
+
+# What an engine says of a job of ours.
+WAITING, RUNNING, GONE, UNKNOWN = "waiting", "running", "gone", "unknown"
+GROUP = "runstone.launchers"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an engine says of a job: waiting, running, gone, or unknown (it could not be asked); and why."""
+
+    state: str
+    why: str = ""
+
+
+class Launcher(Protocol):
+    """A place where jobs run. Its three duties, and how many jobs it may have at a time (None: its own affair)."""
+
+    concurrent: int | None
+
+    def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
+        """Have the supervisor's command run somewhere; the engine's name for it. Asking twice starts one."""
+
+    def ask(self, handles: Sequence[str]) -> Mapping[str, Seen]:
+        """What became of all of these, in one call to the engine."""
+
+    def stop(self, handle: str) -> None:
+        """Have the engine end it; one that is gone already is no error."""
+
+
+def launcher_for(target: Target) -> Launcher:
+    """The launcher of a target: one of ours, or one that a plug-in's entry point names.
+
+    Raises:
+        Invalid: there is none of that type; the message names those that there are.
+    """
+    from runstone.launch.local import Local
+    from runstone.launch.ray import Ray
+    from runstone.launch.slurm import Slurm
+
+    known: dict[str, Any] = {"local": Local, "slurm": Slurm, "ray": Ray}
+    known |= {point.name: point for point in entry_points(group=GROUP)}
+    if target.type not in known:
+        raise Invalid(f"There is no launcher of the type {target.type!r}; there are: {', '.join(sorted(known))}.")
+    made = known[target.type]
+    found: Launcher = (made.load() if hasattr(made, "load") else made)(target.config)
+    return found

@@ -1,0 +1,181 @@
+"""The process beside a script: prepares its place, starts it, watches it, ends it when asked, and tells how it ended.
+
+``python -m runstone.launch.supervisor <history> <run> <attempt>``; an agent forks it instead where it can.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from runstone.journal.identity import here, identify
+from runstone.launch import endings, environments, processes
+from runstone.launch.folders import Folder, restore
+from runstone.launch.keeping import Keeper
+from runstone.launch.surroundings import surroundings
+from runstone.model.errors import Conflict, RunstoneError
+from runstone.model.jobs import Job
+from runstone.model.runs import Status
+from runstone.service.connect import Service, connect
+
+LOOK_SECONDS = 0.1
+ASK_SECONDS = 0.5
+BEAT_SECONDS = 10.0
+# The script under a shell that outlives it, so that its exit code is written down even when nobody watches.
+_NOTE_EXIT = '"$@"; code=$?; printf %s "$code" > "$0.new" && mv "$0.new" "$0"; exit "$code"'
+
+
+class Supervisor:
+    """One attempt of one job, from Preparing to its end."""
+
+    def __init__(self, service: Service, job: Job) -> None:
+        self._service = service
+        self._job = job
+        self._folder = Folder.of(service.root, job.run, job.attempt)
+        self._keeper = Keeper(service, job.run, self._folder)
+        self._begun = time.monotonic()
+        self._stopped: str | None = None
+
+    def run(self) -> None:
+        """Do the whole job; whatever goes wrong in it becomes the run's error."""
+        processes.become_subreaper()
+        self._service.jobs.progress(self._job.run, attempt=self._job.attempt, supervisor=here())
+        try:
+            ending = self._prepare_and_watch()
+        except (RunstoneError, OSError, subprocess.SubprocessError) as error:
+            ending = endings.unprepared(error)
+        self._finish(ending)
+
+    def adopt(self) -> None:
+        """Go on for a supervisor that died: its script lives, or has left its exit code."""
+        self._service.jobs.progress(self._job.run, attempt=self._job.attempt, supervisor=here())
+        with suppress(Conflict):
+            self._move(Status.RUNNING)
+        while processes.lives(self._job.script):
+            time.sleep(LOOK_SECONDS)
+            self._look_after(self._job.script.pid if self._job.script else None)
+        self._finish(self._ending(endings.noted(self._folder.exit_code)))
+
+    def _prepare_and_watch(self) -> endings.Ending:
+        self._move(Status.PREPARING)
+        self._folder.make()
+        if self._job.spec.snapshot:
+            restore(self._service, self._job.spec.snapshot, self._folder.code)
+        interpreter = environments.prepare(self._job.spec, self._service.root, self._folder.log)
+        if self._cancelled():
+            return endings.canceled()
+        command = [interpreter if word == "python" else word for word in self._job.spec.command[:1]]
+        child = self._start([*command, *self._job.spec.command[1:]])
+        script = identify(child.pid)
+        self._job = self._service.jobs.progress(self._job.run, attempt=self._job.attempt, script=script)
+        with suppress(Conflict):
+            self._move(Status.RUNNING)
+        return self._watch(child)
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with open(self._folder.log, "ab", buffering=0) as log:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", _NOTE_EXIT, str(self._folder.exit_code), *command],
+                cwd=self._folder.code,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _watch(self, child: subprocess.Popen[bytes]) -> endings.Ending:
+        killed_before = endings.out_of_memory_kills()
+        while True:
+            try:
+                code = child.wait(LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._look_after(child.pid)
+                continue
+            # what the script has left behind in its session would otherwise write on, and live on
+            processes.end_all(self._job.run, child.pid, grace=1.0)
+            noted = endings.noted(self._folder.exit_code)
+            starved = endings.out_of_memory_kills() > killed_before
+            return self._ending(code if noted is None else noted, starved=starved)
+
+    def _look_after(self, leader: int | None) -> None:
+        """Obey a cancel and the time limit; keep what the script writes; say that we live."""
+        limit = self._job.spec.max_seconds
+        if self._stopped is None and self._cancelled():
+            self._stop("canceled", leader)
+        elif self._stopped is None and limit and time.monotonic() - self._begun > limit:
+            self._stop("time-limit", leader)
+        else:
+            self._keeper.look()
+
+    def _stop(self, why: str, leader: int | None) -> None:
+        self._stopped = why
+        processes.end_all(self._job.run, leader, grace=self._job.spec.grace_seconds)
+
+    def _cancelled(self) -> bool:
+        """Whether the job's end was asked for; asks the history twice a second."""
+        now = time.monotonic()
+        if now < getattr(self, "_ask_again", 0.0):
+            return False
+        self._ask_again = now + ASK_SECONDS
+        with suppress(RunstoneError):
+            if now > getattr(self, "_beat_again", 0.0):
+                self._beat_again = now + BEAT_SECONDS
+                return self._service.jobs.progress(self._job.run, attempt=self._job.attempt).cancel is not None
+            return self._service.jobs.get(self._job.run).cancel is not None
+        return False
+
+    def _ending(self, code: int | None, *, starved: bool = False) -> endings.Ending:
+        limit = self._job.spec.max_seconds
+        return endings.ending(code, stopped=self._stopped, starved=starved, limit=limit)
+
+    def _finish(self, ending: endings.Ending) -> None:
+        with suppress(RunstoneError):
+            self._move(Status.FINALIZING)
+        self._keeper.keep_all()
+        self._service.shipper.drain_all()
+        error = endings.with_last_lines(ending.error, self._folder.log)
+        with suppress(Conflict):
+            # the script may have said itself how it ended: its word stands
+            self._service.runs.move(self._job.run, ending.status, error=error)
+        with suppress(Conflict):
+            self._service.jobs.end(self._job.run, attempt=self._job.attempt)
+        self._folder.remove()
+
+    def _move(self, status: Status) -> None:
+        self._service.runs.move(self._job.run, status, process=here())
+
+    def _environment(self) -> Mapping[str, str]:
+        return surroundings(self._service, self._job, self._folder)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Supervise the attempt that the arguments name."""
+    history, run, attempt, *more = arguments
+    service = connect(Path(history))
+    job = service.jobs.get(run)
+    if job.attempt != int(attempt):
+        print(f"attempt {attempt} of {run} has been replaced by attempt {job.attempt}", file=sys.stderr)
+        return 0
+    supervisor = Supervisor(service, job)
+    if "--adopt" in more:
+        supervisor.adopt()
+    else:
+        supervisor.run()
+    return 0
+
+
+def ignore_hangups() -> None:
+    """A closed terminal or notebook must not end what was submitted from it."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    ignore_hangups()
+    sys.exit(main(sys.argv[1:]))
+

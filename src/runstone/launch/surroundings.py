@@ -1,0 +1,67 @@
+"""The environment variables that a script is started with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import runstone
+from runstone.launch.processes import MARK
+from runstone.service import surroundings as submitted
+
+if TYPE_CHECKING:
+    from runstone.launch.folders import Folder
+    from runstone.model.jobs import Job
+    from runstone.service.connect import Service
+
+# What a job of an agent may see of the agent's own environment; a local job has that of its submitter.
+ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE")
+ALLOWED_PREFIXES = ("LC_", "CUDA", "NVIDIA", "SLURM_", "RAY_NODE", "OMP_", "MKL_")
+
+
+def surroundings(service: Service, job: Job, folder: Folder) -> dict[str, str]:
+    """The submitter's environment (or what an agent allows), the environment's own variables, and the run's."""
+    base = submitted.left(service.root, job.run)
+    if base is None:
+        base = {name: value for name, value in os.environ.items() if _allowed(name)}
+    found = {**base, **job.spec.variables, **_of_run(service, job, folder), "PYTHONUNBUFFERED": "1"}
+    found["PYTHONPATH"] = os.pathsep.join(_paths(service.root, found.get("PYTHONPATH")))
+    return found
+
+
+def _of_run(service: Service, job: Job, folder: Folder) -> Mapping[str, str]:
+    workspace, _, id = job.run.partition("/")
+    run = service.runs.get(job.run)
+    labels = service.workspaces.get(workspace).labels
+    return {
+        MARK: job.run,
+        "RUNSTONE_HISTORY": str(service.root),
+        "RUNSTONE_WORKSPACE": workspace,
+        "RUNSTONE_EXPERIMENT": run.experiment,
+        "RUNSTONE_RUN_ID": id,
+        "AZUREML_RUN_ID": id,
+        "AZUREML_EXPERIMENT_ID": run.experiment_id,
+        "AZUREML_ARM_SUBSCRIPTION": labels.get("subscription_id", ""),
+        "AZUREML_ARM_RESOURCEGROUP": labels.get("resource_group", ""),
+        "AZUREML_ARM_WORKSPACE_NAME": workspace,
+        "AZUREML_ARM_PROJECT_NAME": run.experiment,
+        "AZUREML_SCRIPT_DIRECTORY_NAME": str(folder.code),
+    }
+
+
+def _paths(history: Path, given: str | None) -> list[str]:
+    """Runstone itself, for interpreters that lack it, and the azureml names, in front of what was given."""
+    package = Path(runstone.__file__).parent
+    lone = history / "work" / "path"
+    lone.mkdir(parents=True, exist_ok=True)
+    # a link to the package alone: its neighbours in site-packages are not this script's
+    with suppress(FileExistsError):
+        (lone / "runstone").symlink_to(package, target_is_directory=True)
+    return [str(package / "azureml" / "served"), *([given] if given else []), str(lone)]
+
+
+def _allowed(name: str) -> bool:
+    return name in ALLOWED or name.startswith(ALLOWED_PREFIXES)

@@ -1,0 +1,83 @@
+"""Jobs: what a submitted run is to do, where, and how far it has come; compute targets; snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runstone.model.runs import Process
+
+LOCAL = "local"
+QUEUED, CLAIMED, STARTED, ENDED = "queued", "claimed", "started", "ended"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a supervisor needs to know to run something.
+
+    ``command`` is the argument vector, its first element ``python`` where the environment's interpreter is meant.
+    ``environment`` is the document of an ``Environment`` (None: the interpreter that submitted). ``directory`` is
+    where the submitting process was, for what it refers to by relative paths.
+    """
+
+    command: tuple[str, ...]
+    snapshot: str | None = None
+    environment: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    interpreter: str | None = None
+    max_seconds: float | None = None
+    grace_seconds: float = 10.0
+    nodes: int = 1
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is to be executed. ``run`` is its reference; times are microseconds since 1970, UTC."""
+
+    run: str
+    target: str
+    state: str
+    spec: Spec
+    priority: int = 0
+    attempt: int = 0
+    agent: str | None = None
+    supervisor: Process | None = None
+    script: Process | None = None
+    handle: str | None = None
+    cancel: int | None = None
+    created: int = 0
+    beat: int = 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where runs can be computed: a name, the type of its launcher, and what that needs to know."""
+
+    name: str
+    type: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SnapshotFile:
+    """One file of a snapshot, by its path in the source directory (``/`` between parts)."""
+
+    path: str
+    sha256: str
+    size: int
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A source directory as it was; ``id`` is the SHA-256 of its manifest, so equal directories are one."""
+
+    id: str
+    files: tuple[SnapshotFile, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)

@@ -1,0 +1,181 @@
+"""Operations on jobs and compute targets: submitting, the work of agents and supervisors, cancelling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from runstone.model.errors import Conflict, Invalid, NotFound
+from runstone.model.jobs import ENDED, LOCAL, QUEUED, STARTED, Job, Spec, Target
+from runstone.model.runs import NewRun, Process, Run, Status
+from runstone.service.operation import operation
+from runstone.store import experiments, jobs, runs
+from runstone.store.database import Database, Transaction
+
+CANCELED = {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
+
+
+class Jobs:
+    """The submitted runs of a history, seen by those who execute them."""
+
+    def __init__(self, database: Database, *, settle: Callable[[], None]) -> None:
+        self._database = database
+        self._settle = settle
+
+    @operation("POST /workspaces/{workspace}/jobs")
+    def submit(
+        self,
+        workspace: str,
+        new: NewRun,
+        *,
+        spec: Spec,
+        target: str = LOCAL,
+        priority: int = 0,
+        definition: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Create a run, Queued, and its job, in one transaction; NotFound for a target that nobody has named."""
+        if not spec.command:
+            raise Invalid("A job needs a command: the script and its arguments, or an argument vector.")
+        with self._database.write() as tx:
+            self._known(tx, workspace, target)
+            queued = replace(new, status=Status.QUEUED, target=target)
+            n = runs.create(tx, [queued], now=_now())[0]
+            jobs.add(
+                tx, n, target=target, spec=spec, priority=priority, definition=definition or {}, now=_now()
+            )
+            return runs.load(tx, [n])[0]
+
+    @operation("GET /runs/{run}/job")
+    def get(self, run: str) -> Job:
+        """The job of a run; NotFound for one that was not submitted."""
+        with self._database.read() as tx:
+            return self._job(tx, run)
+
+    @operation("GET /jobs")
+    def active(self) -> tuple[Job, ...]:
+        """Every job that has not ended, the most urgent first, then the oldest."""
+        with self._database.read() as tx:
+            return tuple(jobs.active(tx))
+
+    @operation("POST /targets/{target}/claims")
+    def claim(self, target: str, *, agent: str, most: int = 1) -> tuple[Job, ...]:
+        """Take queued jobs for an agent: each is given to one agent alone, and its attempt is counted."""
+        with self._database.write() as tx:
+            return tuple(jobs.claim(tx, target, agent=agent, most=most, now=_now()))
+
+    @operation("POST /runs/{run}/job/progress")
+    def progress(
+        self,
+        run: str,
+        *,
+        attempt: int,
+        handle: str | None = None,
+        supervisor: Process | None = None,
+        script: Process | None = None,
+    ) -> Job:
+        """Say who executes the job now, and that they live; Conflict for an attempt that has been replaced.
+
+        The answer's ``cancel`` tells whether the job's end was asked for.
+        """
+        given = {"handle": handle, "supervisor": supervisor, "script": script}
+        fields: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if supervisor is not None:
+            fields["state"] = STARTED
+        with self._database.write() as tx:
+            n = runs.find(tx, run)["n"]
+            jobs.change(tx, n, attempt=attempt, now=_now(), **fields)
+            runs.beat(tx, n, _now())
+            return self._job(tx, run)
+
+    @operation("POST /runs/{run}/job/return")
+    def give_back(self, run: str, *, attempt: int) -> Job:
+        """Queue a claimed job again: whoever had it could not start it."""
+        with self._database.write() as tx:
+            n = runs.find(tx, run)["n"]
+            jobs.change(tx, n, attempt=attempt, now=_now(), state=QUEUED, agent=None, handle=None)
+            return self._job(tx, run)
+
+    @operation("POST /runs/{run}/job/end")
+    def end(self, run: str, *, attempt: int) -> None:
+        """Say that nothing of the job runs any more; what became of it is the status of the run."""
+        with self._database.write() as tx:
+            n = runs.find(tx, run, deleted=True)["n"]
+            jobs.change(tx, n, attempt=attempt, now=_now(), state=ENDED)
+
+    @operation("POST /runs/{run}/cancel")
+    def cancel(self, run: str, *, children: bool = True) -> Run:
+        """Ask for the end of a submitted run, and of its descendants; returns when the request is recorded.
+
+        A job that nobody has taken yet is Canceled at once; else the run is CancelRequested until its last process
+        is gone. A run that was not submitted is Canceled at once. Conflict when the run has ended.
+        """
+        with self._database.write() as tx:
+            row = runs.find(tx, run)
+            if Status(row["status"]).terminal:
+                raise Conflict(
+                    f"The run {row['id']!r} is {row['status']} already; a run that has ended cannot be cancelled.",
+                    expected=row["status"],
+                )
+            for n in [row["n"], *(runs.descendants(tx, row["n"]) if children else ())]:
+                _cancel(tx, n)
+            return runs.load(tx, [row["n"]])[0]
+
+    @operation("PUT /workspaces/{workspace}/targets")
+    def attach(self, workspace: str, target: Target) -> Target:
+        """Name a compute target in a workspace; a name that is known gets the new meaning."""
+        if target.name == LOCAL:
+            raise Invalid(f"The name {LOCAL!r} is this machine's, in every workspace; choose another.")
+        with self._database.write() as tx:
+            jobs.set_target(tx, experiments.workspace(tx, workspace).id, target, now=_now())
+        return target
+
+    @operation("DELETE /workspaces/{workspace}/targets/{name}")
+    def detach(self, workspace: str, name: str) -> None:
+        """Forget a compute target; NotFound when there is none of the name."""
+        with self._database.write() as tx:
+            if not jobs.remove_target(tx, experiments.workspace(tx, workspace).id, name):
+                raise NotFound(f"There is no compute target {name!r} in the workspace {workspace!r}.")
+
+    @operation("GET /workspaces/{workspace}/targets")
+    def targets(self, workspace: str) -> tuple[Target, ...]:
+        """The compute targets of a workspace: ``local``, then those that were attached, by name."""
+        with self._database.read() as tx:
+            named = jobs.targets(tx, experiments.workspace(tx, workspace).id)
+        return (Target(LOCAL, LOCAL), *named)
+
+    def _known(self, tx: Transaction, workspace: str, target: str) -> None:
+        names = [LOCAL, *(t.name for t in jobs.targets(tx, experiments.workspace(tx, workspace).id))]
+        if target not in names:
+            raise NotFound(
+                f"There is no compute target {target!r} in the workspace {workspace!r}; there are: "
+                f"{', '.join(names)}. Attach it with ComputeTarget.attach or `runstone computetarget attach`."
+            )
+
+    def _job(self, tx: Transaction, run: str) -> Job:
+        row = runs.find(tx, run)
+        job = jobs.of_run(tx, row["n"])
+        if job is None:
+            raise NotFound(f"The run {row['id']!r} was not submitted: it has no job.")
+        return job
+
+
+def _cancel(tx: Transaction, n: int) -> None:
+    run = runs.load(tx, [n])[0]
+    if run.status.terminal:
+        return
+    job = jobs.of_run(tx, n)
+    if job is None or job.state == QUEUED:
+        runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
+        if job is not None:
+            jobs.change(tx, n, attempt=None, now=_now(), state=ENDED, cancel=_now())
+        return
+    if job.cancel is None:
+        jobs.change(tx, n, attempt=None, now=_now(), cancel=_now())
+    if run.status is not Status.CANCEL_REQUESTED:
+        runs.move(tx, n, Status.CANCEL_REQUESTED, now=_now())
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
