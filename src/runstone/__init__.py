@@ -10,14 +10,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.run import Run
+    from runstone.sdk.script_run_config import ScriptRunConfig
     from runstone.sdk.workspace import Workspace
 
-__all__ = ["Experiment", "Run", "Workspace", "__version__"]
+__all__ = ["Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__"]
 
 # Imported on first use, so that `import runstone` stays light in every training script.
 _HOMES = {
     "Experiment": "runstone.sdk.experiment",
     "Run": "runstone.sdk.run",
+    "ScriptRunConfig": "runstone.sdk.script_run_config",
     "Workspace": "runstone.sdk.workspace",
 }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from runstone.launch import supervisor
 from runstone.launch.folders import Folder
 from runstone.launch.launcher import GONE, UNKNOWN, WAITING, Launcher, Seen, launcher_for
-from runstone.launch.local import Local, handle_of
+from runstone.launch.local import handle_of
 from runstone.model.errors import Conflict, RunstoneError
 from runstone.model.jobs import CLAIMED, QUEUED, STARTED, Job, Target
 from runstone.model.runs import Status
@@ -24,7 +24,6 @@ from runstone.service.connect import Service, connect
 from runstone.store.claim import Claim
 
 PAUSE_SECONDS = 0.1
-ENGINE_SECONDS = 1.0
 IDLE_SECONDS = 20.0
 ATTEMPTS = 3
 # A supervisor that was started needs a moment to say so.
@@ -38,7 +37,8 @@ class Agent:
         self._service = service
         self._name = f"{os.uname().nodename}:{os.getpid()}"
         self._launchers: dict[tuple[str, str], Launcher] = {}
-        self._ask_again = 0.0
+        self._ask_again: dict[int, float] = {}
+        self._failures = 0
 
     def work(self, *, idle: float = IDLE_SECONDS) -> None:
         """Look, act, pause; until nothing was to do for ``idle`` seconds."""
@@ -46,7 +46,7 @@ class Agent:
         while time.monotonic() - quiet_since < idle:
             if self.step():
                 quiet_since = time.monotonic()
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS * 2**self._failures)
 
     def step(self) -> bool:
         """One look at everything; whether there is anything to look after."""
@@ -55,9 +55,11 @@ class Agent:
             jobs = self._service.jobs.active()
             self._look_after(jobs)
             self._start(jobs)
+            self._failures = 0
             return bool(jobs)
         except Exception:  # noqa: BLE001 - the agent outlives a step that fails; its log keeps the traceback
             traceback.print_exc()
+            self._failures = min(self._failures + 1, 6)
             return True
 
     def _start(self, jobs: Sequence[Job]) -> None:
@@ -104,11 +106,10 @@ class Agent:
                 self._judge(job, launcher, seen.get(job.handle or "", Seen(UNKNOWN)))
 
     def _asked(self, launcher: Launcher, jobs: Sequence[Job]) -> Mapping[str, Seen]:
-        """What the engine says, all jobs in one question; an engine of others is asked once a second."""
-        if not isinstance(launcher, Local):
-            if time.monotonic() < self._ask_again:
-                return {}
-            self._ask_again = time.monotonic() + ENGINE_SECONDS
+        """What the engine says, all jobs in one question, as often as its launcher wants to be asked."""
+        if time.monotonic() < self._ask_again.get(id(launcher), 0.0):
+            return {}
+        self._ask_again[id(launcher)] = time.monotonic() + launcher.every
         try:
             return launcher.ask([job.handle for job in jobs if job.handle])
         except (RunstoneError, OSError) as error:
@@ -165,8 +166,11 @@ def main(arguments: Sequence[str]) -> int:
     root = Path(arguments[0])
     supervisor.ignore_hangups()
     try:
-        with Claim(root, "agent"):
-            Agent(connect(root)).work()
+        service = connect(root)
+        # a job that was submitted while we were leaving found the claim held, and started nobody
+        while service.jobs.active():
+            with Claim(root, "agent"):
+                Agent(service).work()
     except Conflict:
         return 0
     return 0
@@ -201,4 +205,3 @@ def _reap() -> None:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-

@@ -32,14 +32,18 @@ def ending(code: int | None, *, stopped: str | None, starved: bool, limit: float
         message = f"The script ran longer than its limit of {limit:g} s and was ended."
         return _failed("TimeLimit", message, reason="time-limit", exit_code=code)
     if code is None:
-        message = "The supervisor and the script both ended without a word: killed, or the machine was restarted."
+        message = (
+            "The supervisor and the script both ended without a word: killed, or the machine was restarted."
+        )
         return _failed("ProcessLost", message, reason="infrastructure")
     number = signal_of(code)
     if number == signal.SIGKILL and starved:
         message = "The system ran out of memory and killed the script (SIGKILL)."
         return _failed("OutOfMemory", message, reason="out-of-memory", signal=int(number))
     if number is not None:
-        return _failed("Signal", f"The script was ended by {number.name}.", signal=int(number), exit_code=code)
+        return _failed(
+            "Signal", f"The script was ended by {number.name}.", signal=int(number), exit_code=code
+        )
     if code:
         return _failed("UserError", f"The script ended with the exit code {code}.", exit_code=code)
     return Ending(Status.COMPLETED)

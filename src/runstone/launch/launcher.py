@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from runstone.model.errors import Invalid
 from runstone.model.jobs import Job, Target
@@ -14,6 +15,7 @@ from runstone.model.jobs import Job, Target
 # What an engine says of a job of ours.
 WAITING, RUNNING, GONE, UNKNOWN = "waiting", "running", "gone", "unknown"
 GROUP = "runstone.launchers"
+OURS = {"local": "runstone.launch.local:Local"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Launcher(Protocol):
     """A place where jobs run. Its three duties, and how many jobs it may have at a time (None: its own affair)."""
 
     concurrent: int | None
+    # Seconds between two questions to the engine.
+    every: float
 
     def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
         """Have the supervisor's command run somewhere; the engine's name for it. Asking twice starts one."""
@@ -45,14 +49,11 @@ def launcher_for(target: Target) -> Launcher:
     Raises:
         Invalid: there is none of that type; the message names those that there are.
     """
-    from runstone.launch.local import Local
-    from runstone.launch.ray import Ray
-    from runstone.launch.slurm import Slurm
-
-    known: dict[str, Any] = {"local": Local, "slurm": Slurm, "ray": Ray}
-    known |= {point.name: point for point in entry_points(group=GROUP)}
+    known = {**OURS, **{point.name: point.value for point in entry_points(group=GROUP)}}
     if target.type not in known:
-        raise Invalid(f"There is no launcher of the type {target.type!r}; there are: {', '.join(sorted(known))}.")
-    made = known[target.type]
-    found: Launcher = (made.load() if hasattr(made, "load") else made)(target.config)
+        raise Invalid(
+            f"There is no launcher of the type {target.type!r}; there are: {', '.join(sorted(known))}."
+        )
+    module, _, name = known[target.type].partition(":")
+    found: Launcher = getattr(importlib.import_module(module), name)(target.config)
     return found

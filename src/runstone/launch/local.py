@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runstone.journal.identity import identify
+from runstone.journal.identity import alive, identify
 from runstone.launch import supervisor
 from runstone.launch.launcher import GONE, RUNNING, Seen
-from runstone.launch.processes import lives
 from runstone.model.jobs import Job
 from runstone.model.runs import Process
 
@@ -20,7 +19,8 @@ class Local:
     """Jobs of this machine, as many at a time as it has cores unless the target says otherwise."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.concurrent = int(config.get("concurrent") or os.cpu_count() or 1)
+        self.concurrent: int | None = int(config.get("concurrent") or os.cpu_count() or 1)
+        self.every = 0.0
 
     def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
         """Fork a supervisor that outlives us. ``command`` is what a new interpreter would be told."""
@@ -31,7 +31,7 @@ class Local:
 
     def ask(self, handles: Sequence[str]) -> Mapping[str, Seen]:
         """Whether each supervisor lives; one look at the table of processes."""
-        return {handle: Seen(RUNNING if lives(_process(handle)) else GONE) for handle in handles}
+        return {handle: Seen(RUNNING if alive(_process(handle)) else GONE) for handle in handles}
 
     def stop(self, handle: str) -> None:
         """Nothing: a local supervisor asks the history itself whether its job's end was asked for."""
@@ -43,7 +43,7 @@ def handle_of(pid: int) -> str:
     return f"{process.pid}:{process.start}:{process.boot}:{process.host}" if process else f"{pid}:0::"
 
 
-def _process(handle: str) -> Process | None:
+def _process(handle: str) -> Process:
     pid, start, boot, host = handle.split(":", 3)
     return Process(host, boot, int(pid), int(start))
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runstone.journal.identity import here, identify
+from runstone.journal.identity import alive, here, identify
 from runstone.launch import endings, environments, processes
 from runstone.launch.folders import Folder, restore
 from runstone.launch.keeping import Keeper
@@ -39,6 +39,8 @@ class Supervisor:
         self._folder = Folder.of(service.root, job.run, job.attempt)
         self._keeper = Keeper(service, job.run, self._folder)
         self._begun = time.monotonic()
+        self._ask_again = 0.0
+        self._beat_again = 0.0
         self._stopped: str | None = None
 
     def run(self) -> None:
@@ -56,9 +58,9 @@ class Supervisor:
         self._service.jobs.progress(self._job.run, attempt=self._job.attempt, supervisor=here())
         with suppress(Conflict):
             self._move(Status.RUNNING)
-        while processes.lives(self._job.script):
+        while self._job.script is not None and alive(self._job.script):
             time.sleep(LOOK_SECONDS)
-            self._look_after(self._job.script.pid if self._job.script else None)
+            self._look_after(self._job.script.pid)
         self._finish(self._ending(endings.noted(self._folder.exit_code)))
 
     def _prepare_and_watch(self) -> endings.Ending:
@@ -120,13 +122,15 @@ class Supervisor:
     def _cancelled(self) -> bool:
         """Whether the job's end was asked for; asks the history twice a second."""
         now = time.monotonic()
-        if now < getattr(self, "_ask_again", 0.0):
+        if now < self._ask_again:
             return False
         self._ask_again = now + ASK_SECONDS
         with suppress(RunstoneError):
-            if now > getattr(self, "_beat_again", 0.0):
+            if now > self._beat_again:
                 self._beat_again = now + BEAT_SECONDS
-                return self._service.jobs.progress(self._job.run, attempt=self._job.attempt).cancel is not None
+                return (
+                    self._service.jobs.progress(self._job.run, attempt=self._job.attempt).cancel is not None
+                )
             return self._service.jobs.get(self._job.run).cancel is not None
         return False
 
@@ -178,4 +182,3 @@ def ignore_hangups() -> None:
 if __name__ == "__main__":
     ignore_hangups()
     sys.exit(main(sys.argv[1:]))
-

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runstone.model.runs import iso
 from runstone.sdk import finding
 from runstone.sdk.starting import start_run
+from runstone.sdk.submitting import submit
 from runstone.sdk.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -137,6 +138,24 @@ class Experiment:
             UserErrorException: a run of that id exists, or a value is over a limit.
         """
         return start_run(self, outputs=outputs, display_name=display_name, run_id=run_id, **more)
+
+    def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
+        """Hand a script over; returns at once with a run that is Queued.
+
+        Args:
+            config: a ScriptRunConfig.
+            tags: the run's tags.
+            **kwargs: ``show_output=True`` waits, and prints what the script prints.
+
+        Raises:
+            ExperimentExecutionException: the script is not in the source directory.
+            SnapshotException: the source directory is too large.
+            UserErrorException: the configuration cannot be run, or there is no such compute target.
+        """
+        run = submit(self, config, tags=tags)
+        if kwargs.get("show_output"):
+            run.wait_for_completion(show_output=True)
+        return run
 
     def get_runs(
         self,

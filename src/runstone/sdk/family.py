@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.errors import UserErrorException
-from runstone.sdk import finding, starting
+from runstone.sdk import finding, starting, submitting
 from runstone.sdk.handle import Handle
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class Family(Handle):
         else:
             tags = [finding.texts({str(tag_key): value}, "tag") for value in tag_values or ()]
         return starting.create_children(self, tags)
+
+    def submit_child(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
+        """Hand a script over as a child of this run; returns at once with a run that is Queued."""
+        return submitting.submit(self.experiment, config, tags=tags, parent=self._ref)
 
     def get_children(
         self,

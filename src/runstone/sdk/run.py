@@ -11,6 +11,7 @@ from runstone.sdk import context, details, finding
 from runstone.sdk.annotations import Annotations
 from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
+from runstone.sdk.submitting import RUN_TYPE
 
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
@@ -147,6 +148,10 @@ class Run(Recording, Annotations, Lifecycle):
         factory = Run._factories.get(record.type or "")
         if factory is not None and cls is Run:
             return factory(experiment, record)
+        if cls is Run and record.type == RUN_TYPE:
+            from runstone.sdk.script_run import ScriptRun  # a kind of run
+
+            return ScriptRun._of(experiment, record)
         run = cls.__new__(cls)
         super(Run, run).__init__(experiment, record)
         return run

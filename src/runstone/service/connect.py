@@ -15,6 +15,7 @@ from runstone.model.errors import Invalid
 from runstone.service.artifacts import Artifacts
 from runstone.service.experiments import Experiments
 from runstone.service.jobs import Jobs
+from runstone.service.logs import Logs
 from runstone.service.metrics import Metrics
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
@@ -77,6 +78,9 @@ class Service:
         self.jobs = Jobs(self.database, settle=self.recovery.settle)
         self.snapshots = Snapshots(self.database, blobs)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
+        self.logs = Logs(
+            self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root
+        )
 
     def persist(self) -> bool:
         """Whether everything acknowledged so far now survives a loss of power."""

@@ -62,6 +62,18 @@ class Claim:
             return None
 
 
+def held(directory: Path, work: str) -> bool:
+    """Whether a process has the claim at this moment."""
+    try:
+        with open(directory / f"{work}.lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 @contextmanager
 def waiting_claim(directory: Path, work: str) -> Iterator[None]:
     """Hold the claim, after waiting for as long as another process has it."""

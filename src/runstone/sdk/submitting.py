@@ -1,0 +1,149 @@
+"""Handing a script over: its code is kept, its run is queued, and an agent of this machine sees to it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runstone.model.errors import AzureMLException
+from runstone.model.jobs import LOCAL, Spec
+from runstone.model.runs import NewRun
+from runstone.sdk import capturing, finding, snapshots
+from runstone.sdk.capture import mask_arguments
+from runstone.sdk.capture.environment import user_name
+from runstone.sdk.script_run_config import ScriptRunConfig
+from runstone.service import surroundings
+from runstone.service.connect import environment
+from runstone.store.claim import held
+
+if TYPE_CHECKING:
+    from runstone.sdk.experiment import Experiment
+    from runstone.sdk.run import Run
+    from runstone.service.connect import Service
+
+RUN_TYPE = "azureml.scriptrun"
+# What says to which run a process belongs: an agent belongs to none.
+_OWN = ("RUNSTONE_JOB", "RUNSTONE_RUN", "AZUREML_RUN")
+
+
+def submit(
+    experiment: Experiment,
+    config: Any,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    parent: str | None = None,
+) -> Run:
+    """Queue a run; returns at once.
+
+    Raises:
+        AzureMLException: nothing that can be submitted was given.
+        ExperimentExecutionException, SnapshotException, UserErrorException: the configuration cannot be run.
+    """
+    from runstone.sdk.script_run import ScriptRun  # a run submits runs
+
+    if not isinstance(config, ScriptRunConfig):
+        raise AzureMLException("Method to be submitted has not been registered.")
+    service = experiment.workspace._service
+    spec = _spec(service, config)
+    new = _new(experiment, config, tags=tags, parent=parent)
+    record = service.jobs.submit(
+        experiment.workspace.name,
+        new,
+        spec=spec,
+        target=_target(config.compute_target),
+        priority=config.priority,
+        definition=_definition(config, spec),
+    )
+    run = ScriptRun._of(experiment, record)
+    surroundings.leave(service.root, run._ref, environment())
+    start_agent(service.root)
+    return run
+
+
+def start_agent(history: Path) -> None:
+    """Have an agent of this machine see to the history's jobs; at once, and none when it has one."""
+    if held(history, "agent"):
+        return
+    environ = {name: value for name, value in environment().items() if not name.startswith(_OWN)}
+    environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    with open(history / "agent.log", "ab") as log:
+        # the shell leaves the agent to the system: the end of our processes is not its end
+        subprocess.Popen(
+            ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runstone.launch.agent", str(history)],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        ).wait()
+
+
+def _spec(service: Service, config: ScriptRunConfig) -> Spec:
+    words = config.words()
+    variables = dict(getattr(config.environment, "environment_variables", None) or {})
+    return Spec(
+        command=words,
+        snapshot=snapshots.take(service, config.source_directory or "."),
+        environment=config.environment.document() if config.environment is not None else None,
+        variables={str(name): str(value) for name, value in variables.items()},
+        interpreter=sys.executable,
+        max_seconds=config.max_run_duration_seconds,
+    )
+
+
+def _new(
+    experiment: Experiment, config: ScriptRunConfig, *, tags: Mapping[str, Any] | None, parent: str | None
+) -> NewRun:
+    begun = capturing.begin(None)
+    return NewRun(
+        id=f"{experiment.name}_{int(time.time())}_{uuid.uuid4().hex[:8]}",
+        experiment=experiment.id,
+        parent=parent,
+        type=RUN_TYPE,
+        submitter=user_name(environment()),
+        tags=finding.texts(tags or {}, "tag"),
+        properties={**begun.quick.properties, "azureml.runsource": RUN_TYPE},
+        params=params_of(config.words()),
+    )
+
+
+def params_of(words: Sequence[str]) -> dict[str, str]:
+    """Arguments of the form ``--key value`` and ``--key=value``, as parameters; secrets masked."""
+    masked = list(mask_arguments(words))
+    params: dict[str, str] = {}
+    for word, following in zip(masked, [*masked[1:], None], strict=True):
+        if not word.startswith("--") or len(word) == 2:
+            continue
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            value = "True" if following is None or following.startswith("--") else following
+        params[key] = value
+    return params
+
+
+def _target(given: Any) -> str:
+    return str(getattr(given, "name", given) or LOCAL)
+
+
+def _definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
+    """What was asked for, under the original's keys."""
+    return {
+        "script": config.script,
+        "command": " ".join(spec.command) if config.command else "",
+        "useAbsolutePath": False,
+        "arguments": list(spec.command[2:]) if config.script else [],
+        "framework": "Python",
+        "communicator": "None",
+        "target": _target(config.compute_target),
+        "maxRunDurationSeconds": config.max_run_duration_seconds,
+        "nodeCount": spec.nodes,
+        "priority": config.priority,
+        "environment": spec.environment,
+    }
