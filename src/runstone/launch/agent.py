@@ -1,6 +1,8 @@
-"""The agent of a history on this machine: claims what is queued, has it started, and looks after what was started.
+"""The agent of a history on this machine: claims what is queued, has it started, and looks after what was
+started.
 
-``python -m runstone.launch.agent <history>`` works until nothing has been to do for a while; one at a time does.
+``python -m runstone.launch.agent <history>`` works until nothing has been to do for a while; one at a time
+does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Preparing the interpreter of a job: the user's own, or one made of requirements and kept by their content."""
+"""Preparing the interpreter of a job: the user's own, or one made of requirements and kept by their
+content."""
 
 from __future__ import annotations
 

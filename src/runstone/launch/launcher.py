@@ -27,7 +27,8 @@ class Seen:
 
 
 class Launcher(Protocol):
-    """A place where jobs run. Its three duties, and how many jobs it may have at a time (None: its own affair)."""
+    """A place where jobs run. Its three duties, and how many jobs it may have at a time (None: its own
+    affair)."""
 
     concurrent: int | None
     # Seconds between two questions to the engine.

@@ -49,7 +49,8 @@ def _process(handle: str) -> Process:
 
 
 def _supervise(command: Sequence[str], folder: Path) -> None:
-    """In the forked child: a session of its own, its words into a file, and never back to the agent's code."""
+    """In the forked child: a session of its own, its words into a file, and never back to the agent's
+    code."""
     code = 1
     try:
         os.setsid()

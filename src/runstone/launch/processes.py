@@ -25,8 +25,8 @@ def become_subreaper() -> None:
 def of_job(mark: str, leader: int | None) -> list[psutil.Process]:
     """The living processes of a job.
 
-    They carry its mark in their environment, or are of the session of its leader, or descend from one of these:
-    to hide, a process would have to clear its environment, begin a session, and have lost its parent.
+    They carry its mark in their environment, or are of the session of its leader, or descend from one of
+    these: to hide, a process would have to clear its environment, begin a session, and have lost its parent.
     """
     everybody = {process.pid: process for process in psutil.process_iter()}
     found = {pid for pid, process in everybody.items() if _belongs(process, mark, leader)}

@@ -1,4 +1,5 @@
-"""The process beside a script: prepares its place, starts it, watches it, ends it when asked, and tells how it ended.
+"""The process beside a script: prepares its place, starts it, watches it, ends it when asked, and tells how
+it ended.
 
 ``python -m runstone.launch.supervisor <history> <run> <attempt>``; an agent forks it instead where it can.
 """
@@ -141,9 +142,9 @@ class Supervisor:
     def _finish(self, ending: endings.Ending) -> None:
         with suppress(RunstoneError):
             self._move(Status.FINALIZING)
+        error = endings.with_last_lines(ending.error, self._folder.log)
         self._keeper.keep_all()
         self._service.shipper.drain_all()
-        error = endings.with_last_lines(ending.error, self._folder.log)
         with suppress(Conflict):
             # the script may have said itself how it ended: its word stands
             self._service.runs.move(self._job.run, ending.status, error=error)

@@ -23,7 +23,8 @@ ALLOWED_PREFIXES = ("LC_", "CUDA", "NVIDIA", "SLURM_", "RAY_NODE", "OMP_", "MKL_
 
 
 def surroundings(service: Service, job: Job, folder: Folder) -> dict[str, str]:
-    """The submitter's environment (or what an agent allows), the environment's own variables, and the run's."""
+    """The submitter's environment (or what an agent allows), the environment's own variables, and the
+    run's."""
     base = submitted.left(service.root, job.run)
     if base is None:
         base = {name: value for name, value in os.environ.items() if _allowed(name)}

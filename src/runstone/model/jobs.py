@@ -16,9 +16,9 @@ QUEUED, CLAIMED, STARTED, ENDED = "queued", "claimed", "started", "ended"
 class Spec:
     """What a supervisor needs to know to run something.
 
-    ``command`` is the argument vector, its first element ``python`` where the environment's interpreter is meant.
-    ``environment`` is the document of an ``Environment`` (None: the interpreter that submitted). ``directory`` is
-    where the submitting process was, for what it refers to by relative paths.
+    ``command`` is the argument vector, its first element ``python`` where the environment's interpreter is
+    meant. ``environment`` is the document of an ``Environment`` (None: the interpreter that submitted).
+    ``directory`` is where the submitting process was, for what it refers to by relative paths.
     """
 
     command: tuple[str, ...]

@@ -25,8 +25,8 @@ class ScriptRun(Run):
     def cancel(self, children: bool = True) -> None:
         """Ask for the end of the run, and of its children; returns when the request is recorded.
 
-        The status is CancelRequested until the last process is gone; Canceled at once for a run that nobody has
-        begun. A run that has ended stays as it is, with a warning.
+        The status is CancelRequested until the last process is gone; Canceled at once for a run that nobody
+        has begun. A run that has ended stays as it is, with a warning.
         """
         try:
             self._record = self._service.jobs.cancel(self._ref, children=children)

@@ -95,7 +95,8 @@ class ScriptRunConfig:
         ]
         if ignored:
             _log.warning(
-                "If 'run_config' is specified, the following parameters will be ignored: %s", ", ".join(ignored)
+                "If 'run_config' is specified, the following parameters will be ignored: %s",
+                ", ".join(ignored),
             )
         self.compute_target = self.run_config.target
         self.environment = self.run_config.environment

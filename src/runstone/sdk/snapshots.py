@@ -34,8 +34,8 @@ def take(service: Service, source: Any, *, most_bytes: int = MOST_BYTES, most_fi
     if size > most_bytes or len(files) > most_files:
         raise SnapshotException(
             f"While attempting to take snapshot of {source}: Your total snapshot size exceeds the limit of "
-            f"{most_bytes / 1024 / 1024:.1f} MB or {most_files:,} files (it has {size / 1024 / 1024:.1f} MB in "
-            f"{len(files):,} files). Name in .amlignore what the script does not need."
+            f"{most_bytes / 1024 / 1024:.1f} MB or {most_files:,} files (it has {size / 1024 / 1024:.1f} MB "
+            f"in {len(files):,} files). Name in .amlignore what the script does not need."
         )
     return service.snapshots.create([_kept(service, name, path) for name, path in files]).id
 

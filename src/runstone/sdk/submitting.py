@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.errors import AzureMLException
@@ -19,8 +16,8 @@ from runstone.sdk.capture import mask_arguments
 from runstone.sdk.capture.environment import user_name
 from runstone.sdk.script_run_config import ScriptRunConfig
 from runstone.service import surroundings
+from runstone.service.agents import start_agent
 from runstone.service.connect import environment
-from runstone.store.claim import held
 
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from runstone.service.connect import Service
 
 RUN_TYPE = "azureml.scriptrun"
-# What says to which run a process belongs: an agent belongs to none.
-_OWN = ("RUNSTONE_JOB", "RUNSTONE_RUN", "AZUREML_RUN")
 
 
 def submit(
@@ -62,27 +57,8 @@ def submit(
     )
     run = ScriptRun._of(experiment, record)
     surroundings.leave(service.root, run._ref, environment())
-    start_agent(service.root)
+    start_agent(service.root, environment())
     return run
-
-
-def start_agent(history: Path) -> None:
-    """Have an agent of this machine see to the history's jobs; at once, and none when it has one."""
-    if held(history, "agent"):
-        return
-    environ = {name: value for name, value in environment().items() if not name.startswith(_OWN)}
-    environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    with open(history / "agent.log", "ab") as log:
-        # the shell leaves the agent to the system: the end of our processes is not its end
-        subprocess.Popen(
-            ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runstone.launch.agent", str(history)],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        ).wait()
 
 
 def _spec(service: Service, config: ScriptRunConfig) -> Spec:

@@ -70,7 +70,9 @@ class Service:
         limits = Limits(journal_bytes=settings.journal_bytes)
         self.shipper = Shipper(self, root / "journal", strict=settings.strict, limits=limits)
         blobs = Directory(root / "blobs")
-        self.recovery = Recovery(self.database, shipper=self.shipper, blobs=blobs, root=root)
+        self.recovery = Recovery(
+            self.database, shipper=self.shipper, blobs=blobs, root=root, environ=os.environ
+        )
         self.workspaces = Workspaces(self.database)
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
@@ -78,9 +80,7 @@ class Service:
         self.jobs = Jobs(self.database, settle=self.recovery.settle)
         self.snapshots = Snapshots(self.database, blobs)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
-        self.logs = Logs(
-            self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root
-        )
+        self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
 
     def persist(self) -> bool:
         """Whether everything acknowledged so far now survives a loss of power."""

@@ -35,7 +35,8 @@ class Jobs:
         priority: int = 0,
         definition: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Create a run, Queued, and its job, in one transaction; NotFound for a target that nobody has named."""
+        """Create a run, Queued, and its job, in one transaction; NotFound for a target that nobody has
+        named."""
         if not spec.command:
             raise Invalid("A job needs a command: the script and its arguments, or an argument vector.")
         with self._database.write() as tx:
@@ -108,14 +109,15 @@ class Jobs:
     def cancel(self, run: str, *, children: bool = True) -> Run:
         """Ask for the end of a submitted run, and of its descendants; returns when the request is recorded.
 
-        A job that nobody has taken yet is Canceled at once; else the run is CancelRequested until its last process
-        is gone. A run that was not submitted is Canceled at once. Conflict when the run has ended.
+        A job that nobody has taken yet is Canceled at once; else the run is CancelRequested until its last
+        process is gone. A run that was not submitted is Canceled at once. Conflict when the run has ended.
         """
         with self._database.write() as tx:
             row = runs.find(tx, run)
             if Status(row["status"]).terminal:
                 raise Conflict(
-                    f"The run {row['id']!r} is {row['status']} already; a run that has ended cannot be cancelled.",
+                    f"The run {row['id']!r} is {row['status']} already; a run that has ended cannot be "
+                    f"cancelled.",
                     expected=row["status"],
                 )
             for n in [row["n"], *(runs.descendants(tx, row["n"]) if children else ())]:

@@ -34,7 +34,8 @@ class Logs:
         return tuple(sorted(kept | self._growing(run)))
 
     def read(self, run: str, name: str, *, offset: int = 0, most: int = PART) -> bytes:
-        """At most ``most`` bytes of a log from an offset on (GET /runs/{run}/log, with a range); none at its end.
+        """At most ``most`` bytes of a log from an offset on (GET /runs/{run}/log, with a range); none at its
+        end.
 
         NotFound when the run has no such log.
         """
@@ -54,4 +55,3 @@ class Logs:
     def _growing(self, run: str) -> set[str]:
         folder = spool_of(self._root, run)
         return {path.relative_to(folder).as_posix() for path in folder.rglob("*.txt")}
-

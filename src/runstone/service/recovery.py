@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runstone.journal.identity import alive
 from runstone.model.errors import Busy, Full, Invalid, RunstoneError
 from runstone.model.runs import Process, Status
-from runstone.store import artifacts, ingest, runs
+from runstone.service.agents import start_agent
+from runstone.store import artifacts, ingest, jobs, runs
 from runstone.store.database import Database
 
 if TYPE_CHECKING:
@@ -36,11 +37,20 @@ log = logging.getLogger(__name__)
 class Recovery:
     """What is done before a read, and after a run's end. Any process may do it, at any time, twice."""
 
-    def __init__(self, database: Database, *, shipper: Shipper, blobs: Blobs, root: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        shipper: Shipper,
+        blobs: Blobs,
+        root: Path,
+        environ: Mapping[str, str],
+    ) -> None:
         self._database = database
         self._shipper = shipper
         self._blobs = blobs
         self._root = root
+        self._environ = environ
         self._look_again = 0.0
 
     def settle(self, ref: str | None = None) -> None:
@@ -95,6 +105,11 @@ class Recovery:
     def _end_lost(self, only: str | None = None) -> None:
         for ref, status, reason in lost(self._database, only):
             self._declare(ref, status, reason)
+        with self._database.read() as tx:
+            waiting = jobs.any_active(tx)
+        if waiting:
+            # an agent that was killed leaves jobs that nobody looks after
+            start_agent(self._root, self._environ)
 
     def _declare(self, ref: str, status: Status, why: str) -> None:
         error = None

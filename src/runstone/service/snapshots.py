@@ -29,7 +29,8 @@ class Snapshots:
 
     @operation("POST /snapshots")
     def create(self, files: Sequence[SnapshotFile]) -> Snapshot:
-        """Keep a directory whose contents were kept; equal directories are one snapshot. Names as of artifacts."""
+        """Keep a directory whose contents were kept; equal directories are one snapshot. Names as of
+        artifacts."""
         for file in files:
             relative_name(file.path)
         with self._database.write() as tx:
@@ -54,7 +55,9 @@ class Snapshots:
             n = runs.find(tx, run)["n"]
             snapshots.find(tx, id)
             if snapshots.of_run(tx, n) not in (None, id):
-                raise Conflict("The run has a snapshot already; a run keeps the code that it was started with.")
+                raise Conflict(
+                    "The run has a snapshot already; a run keeps the code that it was started with."
+                )
             snapshots.give(tx, n, id)
 
     def open(self, sha256: str) -> BinaryIO:

@@ -1,4 +1,5 @@
-"""The environment in which a run was submitted, left for whoever starts it on this machine, and for nobody else."""
+"""The environment in which a run was submitted, left for whoever starts it on this machine, and for nobody
+else."""
 
 from __future__ import annotations
 

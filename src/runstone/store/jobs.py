@@ -38,6 +38,8 @@ SELECT j.*, r.id, w.name AS workspace_name
 
 ONE = SELECT_JOB + " WHERE j.run = :run"
 
+ANY = "SELECT 1 AS found FROM jobs WHERE state <> 'ended' LIMIT 1"
+
 ACTIVE = SELECT_JOB + " WHERE j.state <> 'ended' ORDER BY j.priority DESC, j.run"
 
 LOCK = "SELECT * FROM jobs WHERE run = :run {for_update}"
@@ -104,6 +106,11 @@ def of_run(tx: Transaction, run: int) -> Job | None:
     return _job(row) if row else None
 
 
+def any_active(tx: Transaction) -> bool:
+    """Whether there is a job that has not ended."""
+    return tx.one(ANY) is not None
+
+
 def active(tx: Transaction) -> list[Job]:
     """Every job that has not ended, the most urgent first."""
     return [_job(row) for row in tx.execute(ACTIVE)]
@@ -116,7 +123,8 @@ def change(tx: Transaction, run: int, *, attempt: int | None, now: int, **fields
         raise NotFound(f"Run number {run} was not submitted: it has no job.")
     if attempt is not None and row["attempt"] != attempt:
         raise Conflict(
-            f"This is attempt {attempt} of a job whose attempt {row['attempt']} is under way; it has been replaced.",
+            f"This is attempt {attempt} of a job whose attempt {row['attempt']} is under way; it has been "
+            f"replaced.",
             expected=row["attempt"],
         )
     values = {key: row[key] for key in _FIELDS}

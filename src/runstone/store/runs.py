@@ -83,7 +83,8 @@ SELECT r.n, r.id, r.status, r.process, r.heartbeat, w.name AS workspace
  WHERE r.ended IS NULL
    AND r.process IS NOT NULL
    AND r.status IN ('Running', 'NotResponding', 'CancelRequested', 'Finalizing', 'Preparing', 'Starting')
-   AND r.deleted IS NULL"""
+   AND r.deleted IS NULL
+   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.n AND j.state <> 'ended')"""
 
 OPEN_ONE = f"{OPEN} AND w.name = :workspace AND r.id = :id"
 
@@ -206,8 +207,8 @@ def descendants(tx: Transaction, run: int) -> list[int]:
 
 
 def unfinished(tx: Transaction, ref: str | None = None) -> list[tuple[str, Status, Process, int]]:
-    """Runs that a process was running when last heard of: reference, status, process, time of the last
-    beat; all of them, or the referenced one if it is such a run."""
+    """Runs, but no jobs (their agent looks after them), that a process ran when last heard of: reference,
+    status, process, time of the last beat; all of them, or the referenced one if it is such a run."""
     if ref is None:
         rows = tx.execute(OPEN)
     else:
