@@ -124,6 +124,8 @@ class Run:
     process: Process | None = None
     archived: int | None = None
     deleted: int | None = None
+    snapshot: str | None = None
+    definition: Mapping[str, Any] | None = None
     tags: Mapping[str, str | None] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)

@@ -32,6 +32,7 @@ def details(run: Lifecycle, logs: Mapping[str, str]) -> dict[str, Any]:
         "properties": dict(record.properties),
         "inputDatasets": [],
         "outputDatasets": [],
+        "runDefinition": record.definition,
         "logFiles": dict(logs),
         "submittedBy": record.submitter,
     }

@@ -111,6 +111,11 @@ class Lifecycle(Files):
             raise ActivityFailedException(json.dumps(details.error_document(self._record), indent=4))
         return self.get_details()
 
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the run's end was asked for: a script that looks can end in its own time."""
+        return self._refresh().status in (model.Status.CANCEL_REQUESTED, model.Status.CANCELED)
+
     def get_detailed_status(self) -> dict[str, Any]:
         """``{'status': ..., 'details': ...}``: the status, and the error's message if there is one."""
         status = self.get_status()

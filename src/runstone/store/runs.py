@@ -328,6 +328,8 @@ def _run(row: Row, sets: Mapping[str, Mapping[str, Any]]) -> Run:
         process=Process(**json.loads(row["process"])) if row["process"] else None,
         archived=row["archived"],
         deleted=row["deleted"],
+        snapshot=row["snapshot"],
+        definition=json.loads(row["definition"]) if row["definition"] else None,
         tags=sets[attributes.TAG],
         properties=sets[attributes.PROPERTY],
         params=sets[attributes.PARAM],
