@@ -13,6 +13,7 @@ from runstone.journal.shipper import Shipper
 from runstone.journal.sink import Limits
 from runstone.model.errors import Invalid
 from runstone.service.artifacts import Artifacts
+from runstone.service.assets import Assets
 from runstone.service.experiments import Experiments
 from runstone.service.jobs import Jobs
 from runstone.service.logs import Logs
@@ -79,6 +80,7 @@ class Service:
         self.metrics = Metrics(self.database, self.recovery.settle)
         self.jobs = Jobs(self.database, settle=self.recovery.settle)
         self.snapshots = Snapshots(self.database, blobs)
+        self.assets = Assets(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
         self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
 
