@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.launch.conftest import bench
 from tests.scripts import Stage
+
+__all__ = ["bench", "stage"]
 
 
 @pytest.fixture
