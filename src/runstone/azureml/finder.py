@@ -69,7 +69,7 @@ def install() -> None:
 
 def _ours(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
-    return file is not None and Path(file).is_relative_to(FOLDER)
+    return file is not None and Path(file).resolve().is_relative_to(FOLDER.resolve())
 
 
 def _lookup(module: ModuleType, name: str) -> Any:

@@ -61,7 +61,7 @@ def _paths(history: Path, given: str | None) -> list[str]:
     # a link to the package alone: its neighbours in site-packages are not this script's
     with suppress(FileExistsError):
         (lone / "runstone").symlink_to(package, target_is_directory=True)
-    return [str(lone / "runstone" / "azureml" / "served"), *([given] if given else []), str(lone)]
+    return [str(lone / "runstone" / "azureml" / "served"), str(lone), *([given] if given else [])]
 
 
 def _allowed(name: str) -> bool:
