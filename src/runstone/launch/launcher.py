@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ from runstone.model.jobs import Job, Target
 # What an engine says of a job of ours.
 WAITING, RUNNING, GONE, UNKNOWN = "waiting", "running", "gone", "unknown"
 GROUP = "runstone.launchers"
-OURS = {"local": "runstone.launch.local:Local"}
+OURS = {
+    "local": "runstone.launch.local:Local",
+    "ray": "runstone.launch.ray:Ray",
+    "slurm": "runstone.launch.slurm:Slurm",
+}
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,8 @@ def launcher_for(target: Target) -> Launcher:
     module, _, name = known[target.type].partition(":")
     found: Launcher = getattr(importlib.import_module(module), name)(target.config)
     return found
+
+
+def name_of(job: Job) -> str:
+    """What an engine calls an attempt, so that a submission whose answer was lost is found again."""
+    return f"runstone-{hashlib.sha256(job.run.encode()).hexdigest()[:16]}-{job.attempt}"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from runstone.model.errors import Invalid
 
-MOST_LINES = 10_000
 DEEPEST = 8
 # Versions that the original writes by itself where nobody has asked for one.
 UNASKED = ("3.6.2", "3.8.13", "3.10.18")
@@ -87,35 +86,49 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", found[1]).lower() if found else ""
 
 
-def read_requirements(path: Path, depth: int = 0) -> Iterator[str]:
+def read_requirements(path: Path) -> list[str]:
     """The lines of a requirements file, those of the files that it includes in their place, local paths made
     absolute.
 
     Raises:
         Invalid: a file is not there, or files include each other.
     """
+    return list(_included(path, 0))
+
+
+def expanded(lines: Iterable[str], folder: Path) -> list[str]:
+    """Lines for pip as if they stood in a requirements file of that folder."""
+    return list(_expanded(lines, folder, 0))
+
+
+def merged(requirements: Iterable[str]) -> list[str]:
+    """The same lines, each once, in their order; of two lines for one package the later one stands,
+    unless they are for different machines (``; python_version < "3.11"``)."""
+    found: dict[str, str] = {}
+    for line in requirements:
+        key = line if ";" in line else name_of(line) or line
+        found.pop(key, None)
+        found[key] = line
+    return list(found.values())
+
+
+def _included(path: Path, depth: int) -> Iterator[str]:
     if depth > DEEPEST:
         raise Invalid(f"Requirements files include each other more than {DEEPEST} deep, at {path}.")
     if not path.is_file():
         raise Invalid(f"There is no requirements file {str(path)!r}; give the path of one.")
-    lines = _CONTINUED.sub(" ", path.read_text(encoding="utf-8-sig", errors="replace")).splitlines()
-    for line in lines[:MOST_LINES]:
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    yield from _expanded(_CONTINUED.sub(" ", text).splitlines(), path.parent, depth)
+
+
+def _expanded(lines: Iterable[str], folder: Path, depth: int) -> Iterator[str]:
+    for line in lines:
         text = _COMMENT.sub("", line).strip()
         include = _INCLUDE.match(text)
         if include:
-            yield from read_requirements(path.parent / include["path"].strip(), depth + 1)
+            yield from _included(folder / include["path"].strip(), depth + 1)
         elif text:
-            yield _absolute(text, path.parent)
-
-
-def merged(requirements: Iterable[str]) -> list[str]:
-    """The same lines, each once, in their order; of two lines for one package the later one stands."""
-    found: dict[str, str] = {}
-    for line in requirements:
-        key = name_of(line) or line
-        found.pop(key, None)
-        found[key] = line
-    return list(found.values())
+            yield _absolute(text, folder)
 
 
 def _absolute(line: str, folder: Path) -> str:

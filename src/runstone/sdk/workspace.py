@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runstone.model import runs as model
 from runstone.model.errors import Conflict, NotFound, WorkspaceException
 from runstone.sdk import places
-from runstone.sdk.compute import LocalTarget
+from runstone.sdk.compute import targets_of
 from runstone.sdk.results import RunList
 from runstone.service.connect import Service, Settings, connect, settings
 from runstone.store.runs import reference
@@ -206,9 +206,9 @@ class Workspace:
         return {experiment.name: experiment for experiment in Experiment.list(self)}
 
     @property
-    def compute_targets(self) -> dict[str, LocalTarget]:
-        """Where runs can be computed: this machine, named ``local``."""
-        return {"local": LocalTarget()}
+    def compute_targets(self) -> dict[str, Any]:
+        """Where runs can be computed: this machine, named ``local``, and what was attached."""
+        return targets_of(self)
 
     def get_run(self, run_id: str) -> Run:
         """The run of that id, in whichever experiment.
