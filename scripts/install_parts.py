@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests import slurm
 from tests.postgres import programs
 
 
@@ -29,7 +30,10 @@ def postgres_is_there() -> bool:
     return bool(os.environ.get("TEST_POSTGRES_URL")) or programs() is not None
 
 
-PARTS = (Part("PostgreSQL", ("postgresql",), postgres_is_there),)
+PARTS = (
+    Part("PostgreSQL", ("postgresql",), postgres_is_there),
+    Part("Slurm", slurm.PACKAGES, slurm.installed),
+)
 
 
 def main() -> int:

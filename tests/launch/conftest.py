@@ -15,8 +15,10 @@ import pytest
 
 from runstone import Experiment, ScriptRunConfig, Workspace
 from runstone.launch.processes import MARK
+from runstone.sdk.compute import ComputeTarget, SlurmCompute
 from runstone.sdk.script_run import ScriptRun
 from runstone.service.connect import disconnect
+from tests.slurm import Slurm
 
 LOG = "user_logs/std_log.txt"
 
@@ -74,6 +76,23 @@ class Bench:
             os.kill(pid, signal.SIGKILL)
             return pid
         return None
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """A real Slurm of one node; never a skip."""
+    with Slurm.started(tmp_path_factory.mktemp("slurm")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["local", "slurm"])
+def place(request: pytest.FixtureRequest, bench: Bench) -> str:
+    """The name of a compute target: the same tests hold on each."""
+    if request.param == "slurm":
+        cluster: Slurm = request.getfixturevalue("slurm")
+        configuration = SlurmCompute.attach_configuration(environment=cluster.environment)
+        ComputeTarget.attach(bench.workspace, "slurm", configuration)
+    return str(request.param)
 
 
 @pytest.fixture

@@ -276,9 +276,10 @@ class Environment:
 
 
 def definition(environment: Environment) -> dict[str, Any]:
-    """An environment as files have it, its conda dependencies within; no password of a registry."""
+    """An environment as files have it, its conda dependencies within, and no password of a registry."""
     found = json.loads(json.dumps(as_document(environment), default=str))
     found["docker"]["baseImageRegistry"]["password"] = None
+    found["python"]["condaDependenciesFile"] = None
     return dict(found)
 
 

@@ -1,0 +1,55 @@
+"""The same on every compute target: a script runs, fails, is cancelled, and is told of truthfully."""
+
+from __future__ import annotations
+
+import pytest
+
+from runstone.exceptions import ComputeTargetException
+from runstone.sdk.compute import ComputeTarget
+from tests.launch.conftest import LOG, Bench
+
+
+def test_a_script_runs_there(bench: Bench, place: str):
+    run = bench.submit(
+        "from azureml.core import Run\n"
+        "run = Run.get_context(allow_offline=False)\n"
+        "run.log('n', 1)\n"
+        "with run.child_run('part') as child: child.log('m', 2)\n"
+        "print('done')",
+        compute_target=place,
+    )
+    assert run._record.target == place
+    assert run.wait_for_completion()["status"] == "Completed"
+    assert run.get_metrics() == {"n": 1}
+    assert [child.get_metrics() for child in run.get_children()] == [{"m": 2}]
+    assert run.get_details_with_logs()["logFiles"][LOG] == "done\n"
+
+
+def test_a_script_fails_there_with_its_code(bench: Bench, place: str):
+    run = bench.submit("import sys; print('oh'); sys.exit(7)", compute_target=place)
+    error = run.wait_for_completion(raise_on_error=False)["error"]["error"]
+    assert (error["exit_code"], error["reason"], error["lastLines"]) == (7, "code", ["oh"])
+
+
+def test_a_running_script_is_cancelled_there(bench: Bench, place: str):
+    run = bench.submit(
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(600)",
+        compute_target=place,
+    )
+    bench.until(lambda: "ready" in bench.printed(run))
+    run.cancel()
+    assert run.wait_for_completion()["status"] == "Canceled"
+    assert bench.processes(run) == []
+
+
+def test_eight_scripts_at_once_are_asked_after_together(bench: Bench, place: str):
+    runs = [bench.submit("print('x')", compute_target=place) for _ in range(8)]
+    assert {run.wait_for_completion()["status"] for run in runs} == {"Completed"}
+
+
+def test_a_target_that_nobody_attached_is_named_with_those_that_are(bench: Bench):
+    with pytest.raises(ComputeTargetException, match="name gpu not found.*: local"):
+        ComputeTarget(bench.workspace, "gpu")
