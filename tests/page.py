@@ -58,6 +58,7 @@ def run(path: Path) -> int:
     done = 0
     for block in blocks(path.read_text(encoding="utf-8")):
         if block.kind == "python" and block.title:
+            Path(block.title).parent.mkdir(parents=True, exist_ok=True)
             Path(block.title).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
             # blank lines before it, so that a traceback names the line of the page

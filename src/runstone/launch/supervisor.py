@@ -17,6 +17,7 @@ from pathlib import Path
 from runstone.journal.identity import alive, here, identify
 from runstone.launch import endings, environments, processes
 from runstone.launch.folders import Folder, restore
+from runstone.launch.installing import Stopped
 from runstone.launch.keeping import Keeper
 from runstone.launch.surroundings import surroundings
 from runstone.model.errors import Conflict, RunstoneError
@@ -69,23 +70,33 @@ class Supervisor:
         self._folder.make()
         if self._job.spec.snapshot:
             restore(self._service, self._job.spec.snapshot, self._folder.code)
-        interpreter = environments.prepare(self._job.spec, self._service.root, self._folder.log)
+        environ = self._environment()
+        try:
+            prepared = environments.prepare(
+                self._job.spec,
+                self._service.root,
+                log=self._folder.log,
+                environ=environ,
+                cancelled=self._cancelled,
+            )
+        except Stopped:
+            return endings.canceled()
         if self._cancelled():
             return endings.canceled()
-        command = [interpreter if word == "python" else word for word in self._job.spec.command[:1]]
-        child = self._start([*command, *self._job.spec.command[1:]])
+        command = [prepared.interpreter if word == "python" else word for word in self._job.spec.command[:1]]
+        child = self._start([*command, *self._job.spec.command[1:]], prepared.variables(environ))
         script = identify(child.pid)
         self._job = self._service.jobs.progress(self._job.run, attempt=self._job.attempt, script=script)
         with suppress(Conflict):
             self._move(Status.RUNNING)
         return self._watch(child)
 
-    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with open(self._folder.log, "ab", buffering=0) as log:
             return subprocess.Popen(
                 ["/bin/sh", "-c", _NOTE_EXIT, str(self._folder.exit_code), *command],
                 cwd=self._folder.code,
-                env=self._environment(),
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
