@@ -156,10 +156,16 @@ def _make(folder: Path, wanted: installing.Wanted, installer: installing.Install
             # of one that was killed at this work
             shutil.rmtree(left, ignore_errors=True)
         made = folder / f"made-{uuid.uuid4().hex[:8]}"
+        turn.callback(_remove_unless_made, folder, made)
         installer.make(wanted, made)
         (folder / "ready.new").write_text(made.name, encoding="utf-8")
         os.replace(folder / "ready.new", folder / "ready")
         return made
+
+
+def _remove_unless_made(folder: Path, made: Path) -> None:
+    if _made(folder) != made:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _entered(turn: ExitStack, claim: Claim) -> bool:
