@@ -8,17 +8,35 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from runstone.sdk.conda_dependencies import CondaDependencies
+    from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.run import Run
+    from runstone.sdk.run_configuration import RunConfiguration
+    from runstone.sdk.script_run import ScriptRun
     from runstone.sdk.script_run_config import ScriptRunConfig
     from runstone.sdk.workspace import Workspace
 
-__all__ = ["Experiment", "Run", "ScriptRunConfig", "Workspace", "__version__"]
+__all__ = [
+    "CondaDependencies",
+    "Environment",
+    "Experiment",
+    "Run",
+    "RunConfiguration",
+    "ScriptRun",
+    "ScriptRunConfig",
+    "Workspace",
+    "__version__",
+]
 
 # Imported on first use, so that `import runstone` stays light in every training script.
 _HOMES = {
+    "CondaDependencies": "runstone.sdk.conda_dependencies",
+    "Environment": "runstone.sdk.environment",
     "Experiment": "runstone.sdk.experiment",
     "Run": "runstone.sdk.run",
+    "RunConfiguration": "runstone.sdk.run_configuration",
+    "ScriptRun": "runstone.sdk.script_run",
     "ScriptRunConfig": "runstone.sdk.script_run_config",
     "Workspace": "runstone.sdk.workspace",
 }

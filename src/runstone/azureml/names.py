@@ -7,6 +7,22 @@ from collections.abc import Mapping
 _WORKSPACE = {"Workspace": "runstone.sdk.workspace"}
 _EXPERIMENT = {"Experiment": "runstone.sdk.experiment"}
 _RUN = {"Run": "runstone.sdk.run", "get_run": "runstone.azureml.core"}
+_CONFIG = {"ScriptRunConfig": "runstone.sdk.script_run_config"}
+_SCRIPT_RUN = {"ScriptRun": "runstone.sdk.script_run"}
+_RUN_CONFIGURATION = {"RunConfiguration": "runstone.sdk.run_configuration"}
+_ENVIRONMENT = {"Environment": "runstone.sdk.environment"}
+_CONDA = {"CondaDependencies": "runstone.sdk.conda_dependencies"}
+_SECTIONS = (
+    "AmlComputeConfiguration",
+    "DockerConfiguration",
+    "HdiConfiguration",
+    "HistoryConfiguration",
+    "MpiConfiguration",
+    "ParallelTaskConfiguration",
+    "PyTorchConfiguration",
+    "SparkConfiguration",
+    "TensorflowConfiguration",
+)
 _EXCEPTIONS = (
     "ActivityFailedException",
     "AuthenticationException",
@@ -38,6 +54,11 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **_WORKSPACE,
         **_EXPERIMENT,
         **_RUN,
+        **_CONFIG,
+        **_SCRIPT_RUN,
+        **_RUN_CONFIGURATION,
+        **_ENVIRONMENT,
+        **_CONDA,
         "VERSION": "runstone.azureml.core",
         "__version__": "runstone.azureml.core",
     },
@@ -48,6 +69,25 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         "_OfflineRun": "runstone.sdk.submitted",
         "_SubmittedRun": "runstone.sdk.submitted",
     },
+    "azureml.core.script_run_config": {
+        **_CONFIG,
+        "get_run_config_from_script_run": "runstone.sdk.script_run_config",
+    },
+    "azureml.core.script_run": _SCRIPT_RUN,
+    "azureml.core.runconfig": {
+        **_RUN_CONFIGURATION,
+        **_ENVIRONMENT,
+        **_CONDA,
+        **dict.fromkeys(_SECTIONS, "runstone.sdk.sections"),
+        "DEFAULT_CPU_IMAGE": "runstone.sdk.run_configuration",
+        "DEFAULT_GPU_IMAGE": "runstone.sdk.run_configuration",
+    },
+    "azureml.core.environment": {
+        **_ENVIRONMENT,
+        **_CONDA,
+        **dict.fromkeys(("DockerSection", "PythonSection", "SparkSection"), "runstone.sdk.sections"),
+    },
+    "azureml.core.conda_dependencies": _CONDA,
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
 
@@ -56,25 +96,16 @@ LATER = frozenset(
     {
         "azureml.core.compute",
         "azureml.core.compute_target",
-        "azureml.core.conda_dependencies",
         "azureml.core.dataset",
         "azureml.core.datastore",
-        "azureml.core.environment",
         "azureml.core.keyvault",
         "azureml.core.model",
-        "azureml.core.runconfig",
-        "azureml.core.script_run",
-        "azureml.core.script_run_config",
         "azureml.train",
         "azureml.widgets",
         "azureml.core.ComputeTarget",
         "azureml.core.Dataset",
         "azureml.core.Datastore",
-        "azureml.core.Environment",
         "azureml.core.Keyvault",
         "azureml.core.Model",
-        "azureml.core.RunConfiguration",
-        "azureml.core.ScriptRun",
-        "azureml.core.ScriptRunConfig",
     }
 )

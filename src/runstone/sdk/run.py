@@ -15,6 +15,7 @@ from runstone.sdk.source import Source
 from runstone.sdk.submitting import RUN_TYPE
 
 if TYPE_CHECKING:
+    from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.workspace import Workspace
 
@@ -124,6 +125,22 @@ class Run(Recording, Annotations, Source, Lifecycle):
     def type(self) -> str | None:
         """``azureml.scriptrun`` for a submitted script; None for interactive and child runs."""
         return self._record.type
+
+    def get_environment(self) -> Environment:
+        """The environment that the run was submitted with.
+
+        Raises:
+            UserErrorException: it was not submitted with one.
+        """
+        from runstone.sdk.environment import from_definition  # only for who asks
+
+        try:
+            document = self._service.jobs.get(self._ref).spec.environment
+        except NotFound:
+            document = None
+        if document is None:
+            raise UserErrorException("There is no run definition or environment specified for the run.")
+        return from_definition(document["definition"])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and (self._ref, self._service) == (other._ref, other._service)

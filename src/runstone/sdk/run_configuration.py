@@ -18,6 +18,9 @@ FOLDER = ".azureml"
 FOLDERS = (FOLDER, "aml_config", "")
 ENVIRONMENT_FILE = "environment.yml"
 EXTENSION = ".runconfig"
+# What people set as the image of a container; a label here, for Runstone starts none.
+DEFAULT_CPU_IMAGE = "azureml/openmpi4.1.0-ubuntu22.04"
+DEFAULT_GPU_IMAGE = "azureml/openmpi4.1.0-cuda11.8-cudnn8-ubuntu22.04"
 
 
 class RunConfiguration:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runstone.model.errors import ExperimentExecutionException, UserErrorException
+from runstone.model.jobs import LOCAL
+
+if TYPE_CHECKING:
+    from runstone.sdk.run_configuration import RunConfiguration
 
 MONTH = 30 * 24 * 3600
 
@@ -103,6 +108,26 @@ class ScriptRunConfig:
         self.script = self.script or self.run_config.script
         self.arguments = self.arguments or self.run_config.arguments
         self.command = self.command or self.run_config.command
+        self.priority = self.priority or self.run_config.priority or 0
+        if self.run_config.max_run_duration_seconds and self.max_run_duration_seconds == MONTH:
+            self.max_run_duration_seconds = self.run_config.max_run_duration_seconds
+
+
+def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunConfiguration:
+    """A run configuration that says the same, to be saved as a file."""
+    from runstone.sdk.run_configuration import RunConfiguration  # much that a training script does not need
+
+    given = script_run_config
+    found = copy.deepcopy(given.run_config) if given.run_config is not None else RunConfiguration()
+    found.script = given.script
+    found.arguments = given.arguments if isinstance(given.arguments, str) else list(given.arguments or ())
+    found.command = given.command
+    found.target = given.compute_target or LOCAL
+    found.max_run_duration_seconds = given.max_run_duration_seconds
+    found.priority = given.priority or None
+    if given.environment is not None:
+        found.environment = given.environment
+    return found
 
 
 def words(given: Any) -> Iterable[str]:

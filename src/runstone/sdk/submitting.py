@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import uuid
@@ -12,7 +13,7 @@ from runstone.model.errors import AzureMLException
 from runstone.model.jobs import LOCAL, Spec
 from runstone.model.runs import NewRun
 from runstone.sdk import capturing, finding, snapshots
-from runstone.sdk.capture import mask_arguments
+from runstone.sdk.capture import mask_arguments, mask_environment, mask_text
 from runstone.sdk.capture.environment import user_name
 from runstone.sdk.script_run_config import ScriptRunConfig
 from runstone.service import surroundings
@@ -112,14 +113,23 @@ def _definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
     """What was asked for, under the original's keys."""
     return {
         "script": config.script,
-        "command": " ".join(spec.command) if config.command else "",
+        "command": " ".join(mask_arguments(spec.command)) if config.command else "",
         "useAbsolutePath": False,
-        "arguments": list(spec.command[2:]) if config.script else [],
+        "arguments": mask_arguments(spec.command[2:]) if config.script else [],
         "framework": "Python",
         "communicator": "None",
         "target": _target(config.compute_target),
         "maxRunDurationSeconds": config.max_run_duration_seconds,
         "nodeCount": spec.nodes,
         "priority": config.priority,
-        "environment": spec.environment,
+        "environment": _shown(spec.environment),
     }
+
+
+def _shown(environment: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """An environment's definition for everybody who may see the run: no secret of it is there."""
+    if environment is None:
+        return None
+    found = dict(environment["definition"])
+    found["environmentVariables"] = mask_environment(found["environmentVariables"])
+    return {**found, "python": json.loads(mask_text(json.dumps(found["python"])))}

@@ -16,6 +16,7 @@ from runstone.service.connect import Service, Settings, connect, settings
 from runstone.store.runs import reference
 
 if TYPE_CHECKING:
+    from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.run import Run
 
@@ -204,6 +205,13 @@ class Workspace:
         from runstone.sdk.experiment import Experiment  # the two classes name each other
 
         return {experiment.name: experiment for experiment in Experiment.list(self)}
+
+    @property
+    def environments(self) -> dict[str, Environment]:
+        """The latest version of each registered environment, by name."""
+        from runstone.sdk.environment import Environment  # only for who asks
+
+        return Environment.list(self)
 
     @property
     def compute_targets(self) -> dict[str, Any]:
