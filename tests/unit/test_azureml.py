@@ -14,7 +14,21 @@ from runstone.azureml.names import LATER, SERVED
 
 SRC = Path(__file__).parents[2] / "src"
 CONTRACT = {
-    "azureml.core": {"Experiment", "Run", "VERSION", "Workspace", "get_run"},
+    "azureml.core": {
+        "CondaDependencies",
+        "Environment",
+        "Experiment",
+        "Run",
+        "RunConfiguration",
+        "ScriptRun",
+        "ScriptRunConfig",
+        "VERSION",
+        "Workspace",
+        "get_run",
+    },
+    "azureml.core.conda_dependencies": {"CondaDependencies"},
+    "azureml.core.script_run": {"ScriptRun"},
+    "azureml.core.script_run_config": {"ScriptRunConfig", "get_run_config_from_script_run"},
     "azureml.core.experiment": {"Experiment"},
     "azureml.core.run": {"Run", "get_run"},
     "azureml.core.workspace": {"Workspace"},

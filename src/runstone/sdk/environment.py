@@ -208,8 +208,12 @@ class Environment:
         return self._variables
 
     @environment_variables.setter
-    def environment_variables(self, variables: Mapping[str, str]) -> None:
-        self._variables = dict(variables)
+    def environment_variables(self, variables: Mapping[str, str] | None) -> None:
+        if not isinstance(variables, Mapping | None):
+            raise UserErrorException(
+                f"environment_variables takes a dict of names and values; got {variables!r}."
+            )
+        self._variables = dict(variables or {})
 
     def register(self, workspace: Workspace) -> Environment:
         """Keep it in the workspace, as a new version if anything has changed since the latest one.
@@ -299,7 +303,7 @@ def from_definition(document: Any, folders: Sequence[Path] = ()) -> Environment:
 def _of_document(document: Any, folders: Sequence[Path]) -> Environment:
     made = Environment(None)
     fill(made, document)
-    made._variables = {str(name): str(value) for name, value in dict(made._variables or {}).items()}
+    made._variables = {str(name): str(value) for name, value in made._variables.items()}
     made.version = str(made.version) if made.version is not None else None
     python = made.python
     inline = isinstance(document.get("python"), dict) and document["python"].get("condaDependencies")
