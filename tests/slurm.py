@@ -94,7 +94,8 @@ class Slurm:
         (self.root / "slurm.conf").write_text(text, encoding="ascii")
         key = self.root / "munge.key"
         subprocess.run(["mungekey", "--create", f"--keyfile={key}"], env=self._variables(), check=True)
-        munged = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.root}/munge.sock"]
+        munged = ["munged", "--foreground", "--force", f"--key-file={key}"]
+        munged += [f"--socket={self.root}/munge.sock"]
         munged += [f"--pid-file={self.root}/munged.pid", f"--log-file={self.root}/munged.log"]
         munged += [f"--seed-file={self.root}/munge.seed"]
         daemons = [self._daemon(munged)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.conftest import bench
+from tests.launch.conftest import bench, slurm
 from tests.scripts import Stage
 
-__all__ = ["bench", "stage"]
+__all__ = ["bench", "slurm", "stage"]
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ def test_the_whole_tree_is_gone_after_the_grace_period(bench: Bench):
 def test_what_a_script_leaves_behind_ends_with_it(bench: Bench):
     run = bench.submit(
         "import subprocess, sys\n"
-        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
-        "print('left', p.pid, flush=True)"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], "
+        "start_new_session=True)\nprint('left', p.pid, flush=True)"
     )
     assert run.wait_for_completion()["status"] == "Completed"
     text = run.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]

@@ -1,4 +1,5 @@
-"""b53, b54: whoever dies, agent, supervisor, script or submitter, the state told is the truth and no line is lost."""
+"""b53, b54: whoever dies, agent, supervisor, script or submitter, the state told is the truth and no line is
+lost."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ class Bench:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                if process.environ().get(MARK) == run._ref and process.status() != psutil.STATUS_ZOMBIE:
+                marked = process.environ().get(MARK, "").startswith(f"{run._ref}#")
+                if marked and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 

@@ -51,5 +51,5 @@ def test_eight_scripts_at_once_are_asked_after_together(bench: Bench, place: str
 
 
 def test_a_target_that_nobody_attached_is_named_with_those_that_are(bench: Bench):
-    with pytest.raises(ComputeTargetException, match="name gpu not found.*: local"):
+    with pytest.raises(ComputeTargetException, match=r"name gpu not found.*: local"):
         ComputeTarget(bench.workspace, "gpu")

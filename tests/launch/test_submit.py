@@ -148,7 +148,8 @@ def test_output_streams_while_the_script_runs(bench: Bench):
         run.wait_for_completion(show_output=True)
     text = shown.getvalue()
     assert text.startswith(f"RunId: {run.id}\nWeb View: ")
-    assert "Streaming user_logs/std_log.txt\n===============================\n\nline 0\nline 1\nline 2\n" in text
+    streamed = f"Streaming {LOG}\n{'=' * 31}\n\nline 0\nline 1\nline 2\n"
+    assert streamed in text
     assert "Execution Summary\n=================\n" in text
 
 

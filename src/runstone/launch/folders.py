@@ -16,16 +16,18 @@ LOG = "user_logs/std_log.txt"
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder of one attempt of a job. ``code`` is the script's current directory."""
+    """The folder of one attempt of a job, and the mark that its processes carry in their environment."""
 
     root: Path
     log: Path
+    mark: str
 
     @classmethod
     def of(cls, history: Path, run: str, attempt: int) -> Folder:
         """The folder for an attempt; the reference is data and never a path."""
         name = hashlib.sha256(run.encode()).hexdigest()[:32]
-        return cls(history / "work" / name / str(attempt), spool_of(history, run) / LOG)
+        root = history / "work" / name / str(attempt)
+        return cls(root, spool_of(history, run) / LOG, f"{run}#{attempt}")
 
     @property
     def code(self) -> Path:

@@ -25,7 +25,8 @@ class Ray:
     def __init__(self, config: Mapping[str, Any]) -> None:
         if not str(config.get("address", "")).startswith(("http://", "https://")):
             raise Invalid(
-                f"A Ray target needs the address of its job server (http://...); got {config.get('address')!r}."
+                f"A Ray target needs the address of its job server (http://...); got "
+                f"{config.get('address')!r}."
             )
         self.concurrent: int | None = None
         self.every = 1.0

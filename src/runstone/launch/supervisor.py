@@ -32,6 +32,10 @@ BEAT_SECONDS = 10.0
 _NOTE_EXIT = '"$@"; code=$?; printf %s "$code" > "$0.new" && mv "$0.new" "$0"; exit "$code"'
 
 
+class Replaced(Exception):
+    """Another attempt of the job is under way."""
+
+
 class Supervisor:
     """One attempt of one job, from Preparing to its end."""
 
@@ -48,16 +52,16 @@ class Supervisor:
     def run(self) -> None:
         """Do the whole job; whatever goes wrong in it becomes the run's error."""
         processes.become_subreaper()
-        self._service.jobs.progress(self._job.run, attempt=self._job.attempt, supervisor=here())
         try:
             ending = self._prepare_and_watch()
+        except Replaced:
+            return
         except (RunstoneError, OSError, subprocess.SubprocessError) as error:
             ending = endings.unprepared(error)
         self._finish(ending)
 
     def adopt(self) -> None:
         """Go on for a supervisor that died: its script lives, or has left its exit code."""
-        self._service.jobs.progress(self._job.run, attempt=self._job.attempt, supervisor=here())
         with suppress(Conflict):
             self._move(Status.RUNNING)
         while self._job.script is not None and alive(self._job.script):
@@ -81,7 +85,7 @@ class Supervisor:
             )
         except Stopped:
             return endings.canceled()
-        if self._cancelled():
+        if self._service.jobs.get(self._job.run).cancel is not None:
             return endings.canceled()
         command = [prepared.interpreter if word == "python" else word for word in self._job.spec.command[:1]]
         child = self._start([*command, *self._job.spec.command[1:]], prepared.variables(environ))
@@ -112,7 +116,7 @@ class Supervisor:
                 self._look_after(child.pid)
                 continue
             # what the script has left behind in its session would otherwise write on, and live on
-            processes.end_all(self._job.run, child.pid, grace=1.0)
+            processes.end_all(self._folder.mark, child.pid, grace=1.0)
             noted = endings.noted(self._folder.exit_code)
             starved = endings.out_of_memory_kills() > killed_before
             return self._ending(code if noted is None else noted, starved=starved)
@@ -120,31 +124,45 @@ class Supervisor:
     def _look_after(self, leader: int | None) -> None:
         """Obey a cancel and the time limit; keep what the script writes; say that we live."""
         limit = self._job.spec.max_seconds
-        if self._stopped is None and self._cancelled():
+        asked = self._asked()
+        if asked is not None and asked.attempt != self._job.attempt:
+            self._fenced(leader)
+        if self._stopped is None and asked is not None and asked.cancel is not None:
             self._stop("canceled", leader)
         elif self._stopped is None and limit and time.monotonic() - self._begun > limit:
             self._stop("time-limit", leader)
         else:
             self._keeper.look()
 
+    def _fenced(self, leader: int | None) -> None:
+        """Another attempt of the job is under way: end ours, and say nothing more of the run."""
+        processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
+        raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
+
     def _stop(self, why: str, leader: int | None) -> None:
         self._stopped = why
-        processes.end_all(self._job.run, leader, grace=self._job.spec.grace_seconds)
+        processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
 
-    def _cancelled(self) -> bool:
-        """Whether the job's end was asked for; asks the history twice a second."""
+    def _asked(self) -> Job | None:
+        """The job as the history has it now, asked for twice a second; None in between, or without an
+        answer."""
         now = time.monotonic()
         if now < self._ask_again:
-            return False
+            return None
         self._ask_again = now + ASK_SECONDS
         with suppress(RunstoneError):
-            if now > self._beat_again:
-                self._beat_again = now + BEAT_SECONDS
-                return (
-                    self._service.jobs.progress(self._job.run, attempt=self._job.attempt).cancel is not None
-                )
-            return self._service.jobs.get(self._job.run).cancel is not None
-        return False
+            if now < self._beat_again:
+                return self._service.jobs.get(self._job.run)
+            self._beat_again = now + BEAT_SECONDS
+            return self._service.jobs.progress(self._job.run, attempt=self._job.attempt)
+        return None
+
+    def _cancelled(self) -> bool:
+        """Whether the job's end was asked for, while it is being prepared."""
+        asked = self._asked()
+        if asked is not None and asked.attempt != self._job.attempt:
+            raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
+        return asked is not None and asked.cancel is not None
 
     def _ending(self, code: int | None, *, starved: bool = False) -> endings.Ending:
         limit = self._job.spec.max_seconds
@@ -174,15 +192,13 @@ def main(arguments: Sequence[str]) -> int:
     """Supervise the attempt that the arguments name."""
     history, run, attempt, *more = arguments
     service = connect(Path(history))
-    job = service.jobs.get(run)
-    if job.attempt != int(attempt):
-        print(f"attempt {attempt} of {run} has been replaced by attempt {job.attempt}", file=sys.stderr)
-        return 0
-    supervisor = Supervisor(service, job)
-    if "--adopt" in more:
-        supervisor.adopt()
-    else:
-        supervisor.run()
+    try:
+        if "--adopt" in more:
+            Supervisor(service, service.jobs.progress(run, attempt=int(attempt), supervisor=here())).adopt()
+        else:
+            Supervisor(service, service.jobs.begin(run, attempt=int(attempt), supervisor=here())).run()
+    except Conflict as error:
+        print(error.message, file=sys.stderr)
     return 0
 
 

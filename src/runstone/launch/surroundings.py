@@ -38,7 +38,7 @@ def _of_run(service: Service, job: Job, folder: Folder) -> Mapping[str, str]:
     run = service.runs.get(job.run)
     labels = service.workspaces.get(workspace).labels
     return {
-        MARK: job.run,
+        MARK: folder.mark,
         "RUNSTONE_HISTORY": str(service.root),
         "RUNSTONE_WORKSPACE": workspace,
         "RUNSTONE_EXPERIMENT": run.experiment,

@@ -66,6 +66,22 @@ class Jobs:
         with self._database.write() as tx:
             return tuple(jobs.claim(tx, target, agent=agent, most=most, now=_now()))
 
+    @operation("POST /runs/{run}/job/begin")
+    def begin(self, run: str, *, attempt: int, supervisor: Process) -> Job:
+        """Say that a supervisor has the job now; the job, with the attempt that this is.
+
+        An engine that starts a job a second time makes another attempt of it: the answer's ``attempt`` is a
+        new
+        one, and the first is refused from then on. Conflict for an attempt that has been replaced already.
+        """
+        with self._database.write() as tx:
+            n = runs.find(tx, run)["n"]
+            job = self._job(tx, run)
+            again = job.state == STARTED and job.attempt == attempt
+            fields = {"attempt": attempt + 1, "script": None} if again else {}
+            jobs.change(tx, n, only=attempt, now=_now(), state=STARTED, supervisor=supervisor, **fields)
+            return self._job(tx, run)
+
     @operation("POST /runs/{run}/job/progress")
     def progress(
         self,
@@ -86,7 +102,7 @@ class Jobs:
             fields["state"] = STARTED
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
-            jobs.change(tx, n, attempt=attempt, now=_now(), **fields)
+            jobs.change(tx, n, only=attempt, now=_now(), **fields)
             runs.beat(tx, n, _now())
             return self._job(tx, run)
 
@@ -95,7 +111,7 @@ class Jobs:
         """Queue a claimed job again: whoever had it could not start it."""
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
-            jobs.change(tx, n, attempt=attempt, now=_now(), state=QUEUED, agent=None, handle=None)
+            jobs.change(tx, n, only=attempt, now=_now(), state=QUEUED, agent=None, handle=None)
             return self._job(tx, run)
 
     @operation("POST /runs/{run}/job/end")
@@ -103,7 +119,7 @@ class Jobs:
         """Say that nothing of the job runs any more; what became of it is the status of the run."""
         with self._database.write() as tx:
             n = runs.find(tx, run, deleted=True)["n"]
-            jobs.change(tx, n, attempt=attempt, now=_now(), state=ENDED)
+            jobs.change(tx, n, only=attempt, now=_now(), state=ENDED)
 
     @operation("POST /runs/{run}/cancel")
     def cancel(self, run: str, *, children: bool = True) -> Run:
@@ -152,7 +168,7 @@ class Jobs:
         if target not in names:
             raise NotFound(
                 f"There is no compute target {target!r} in the workspace {workspace!r}; there are: "
-                f"{', '.join(names)}. Attach it with ComputeTarget.attach or `runstone computetarget attach`."
+                f"{', '.join(names)}. Attach it with ComputeTarget.attach."
             )
 
     def _job(self, tx: Transaction, run: str) -> Job:
@@ -171,10 +187,10 @@ def _cancel(tx: Transaction, n: int) -> None:
     if job is None or job.state == QUEUED:
         runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
         if job is not None:
-            jobs.change(tx, n, attempt=None, now=_now(), state=ENDED, cancel=_now())
+            jobs.change(tx, n, only=None, now=_now(), state=ENDED, cancel=_now())
         return
     if job.cancel is None:
-        jobs.change(tx, n, attempt=None, now=_now(), cancel=_now())
+        jobs.change(tx, n, only=None, now=_now(), cancel=_now())
     if run.status is not Status.CANCEL_REQUESTED:
         runs.move(tx, n, Status.CANCEL_REQUESTED, now=_now())
 

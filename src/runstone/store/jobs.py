@@ -116,14 +116,14 @@ def active(tx: Transaction) -> list[Job]:
     return [_job(row) for row in tx.execute(ACTIVE)]
 
 
-def change(tx: Transaction, run: int, *, attempt: int | None, now: int, **fields: Any) -> None:
-    """Set fields of a job; with ``attempt``, only for that attempt: an older one is refused with Conflict."""
+def change(tx: Transaction, run: int, *, only: int | None, now: int, **fields: Any) -> None:
+    """Set fields of a job; with ``only``, of that attempt alone: an older one is refused with Conflict."""
     row = tx.one(LOCK, {"run": run})
     if row is None:
         raise NotFound(f"Run number {run} was not submitted: it has no job.")
-    if attempt is not None and row["attempt"] != attempt:
+    if only is not None and row["attempt"] != only:
         raise Conflict(
-            f"This is attempt {attempt} of a job whose attempt {row['attempt']} is under way; it has been "
+            f"This is attempt {only} of a job whose attempt {row['attempt']} is under way; it has been "
             f"replaced.",
             expected=row["attempt"],
         )

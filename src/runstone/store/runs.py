@@ -103,7 +103,7 @@ def find(tx: Transaction, ref: str, *, deleted: bool = False) -> Row:
             f"There is no run {id!r} in the workspace {workspace!r}; `runstone run list` shows the runs."
         )
     if row["deleted"] and not deleted:
-        raise Gone(f"The run {id!r} was deleted; `runstone run restore` brings it back.")
+        raise Gone(f"The run {id!r} was deleted.")
     return row
 
 
