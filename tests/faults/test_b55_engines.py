@@ -40,8 +40,8 @@ def test_submitting_again_after_a_lost_answer_finds_the_same_job(bench: Bench, s
     job = run._service.jobs.get(run._ref)
     launcher = Launcher({"environment": slurm.environment})
     command = ["/bin/sh", "-c", "sleep 20"]
-    handle = launcher.start(job, command, bench.history / "work" / "again")
-    assert launcher.start(job, command, bench.history / "work" / "again") == handle
+    handle = launcher.start(job, command, folder=bench.history / "work" / "again")
+    assert launcher.start(job, command, folder=bench.history / "work" / "again") == handle
     bench.until(lambda: launcher.ask([handle])[handle].state == RUNNING)
     launcher.stop(handle)
     bench.until(lambda: launcher.ask([handle])[handle].state == GONE)

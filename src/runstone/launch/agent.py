@@ -78,10 +78,10 @@ class Agent:
                 self._launch(launcher, job)
 
     def _launch(self, launcher: Launcher, job: Job) -> None:
-        folder = Folder.of(self._service.root, job.run, job.attempt).root
+        folder = Folder.of(self._service.root, job.run, attempt=job.attempt).root
         command = [*_SUPERVISE, str(self._service.root), job.run, str(job.attempt)]
         try:
-            handle = launcher.start(job, command, folder)
+            handle = launcher.start(job, command, folder=folder)
             self._service.jobs.progress(job.run, attempt=job.attempt, handle=handle)
         except (RunstoneError, OSError) as error:
             self._not_started(job, f"{job.target} did not take the job: {error}")
@@ -138,7 +138,7 @@ class Agent:
         now = self._service.jobs.get(job.run)
         if now.state not in (CLAIMED, STARTED) or now.attempt != job.attempt:
             return
-        noted = Folder.of(self._service.root, job.run, job.attempt).exit_code.exists()
+        noted = Folder.of(self._service.root, job.run, attempt=job.attempt).exit_code.exists()
         if now.script is None and not noted:
             self._end_waiting(now) if now.cancel is not None else self._not_started(
                 now, "The supervisor ended without a word before the script was started."

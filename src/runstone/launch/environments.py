@@ -82,7 +82,9 @@ def prepare(
         ours=tuple(_ours(requirements)),
     )
     folder = history / "environments" / _key(wanted)
-    made = _made(folder) or _make(folder, wanted, installing.Installer(log, environ, cancelled))
+    made = _made(folder) or _make(
+        folder, wanted, installing.Installer(log, environ=environ, cancelled=cancelled)
+    )
     return Prepared(str(made / "bin" / "python"), str(made / "bin"))
 
 

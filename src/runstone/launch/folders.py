@@ -23,7 +23,7 @@ class Folder:
     mark: str
 
     @classmethod
-    def of(cls, history: Path, run: str, attempt: int) -> Folder:
+    def of(cls, history: Path, run: str, *, attempt: int) -> Folder:
         """The folder for an attempt; the reference is data and never a path."""
         name = hashlib.sha256(run.encode()).hexdigest()[:32]
         root = history / "work" / name / str(attempt)
@@ -49,7 +49,7 @@ class Folder:
         shutil.rmtree(self.root.parent, ignore_errors=True)
 
 
-def restore(service: Service, snapshot: str, target: Path) -> None:
+def restore(service: Service, snapshot: str, *, target: Path) -> None:
     """Write a snapshot's files into a directory: only below it, never through a link."""
     for file in service.snapshots.get(snapshot).files:
         path = target.joinpath(*file.path.split("/"))

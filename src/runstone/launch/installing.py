@@ -50,7 +50,7 @@ class Wanted:
 class Installer:
     """Runs the programs that make an environment; what they say goes into the job's log."""
 
-    def __init__(self, log: Path, environ: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
+    def __init__(self, log: Path, *, environ: Mapping[str, str], cancelled: Callable[[], bool]) -> None:
         self._log = log
         self._cancelled = cancelled
         self._environ = {name: value for name, value in environ.items() if name not in _MISLEADING}

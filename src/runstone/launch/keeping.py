@@ -23,7 +23,7 @@ KEPT = ("outputs", "logs")
 class Keeper:
     """Uploads files of a job when they have changed and come to rest, and all of them at the end."""
 
-    def __init__(self, service: Service, run: str, folder: Folder) -> None:
+    def __init__(self, service: Service, run: str, *, folder: Folder) -> None:
         self._service = service
         self._run = run
         self._folder = folder

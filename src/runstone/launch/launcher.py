@@ -39,7 +39,7 @@ class Launcher(Protocol):
     # Seconds between two questions to the engine.
     every: float
 
-    def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
+    def start(self, job: Job, command: Sequence[str], *, folder: Path) -> str:
         """Have the supervisor's command run somewhere; the engine's name for it. Asking twice starts one."""
 
     def ask(self, handles: Sequence[str]) -> Mapping[str, Seen]:

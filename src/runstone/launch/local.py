@@ -22,7 +22,7 @@ class Local:
         self.concurrent: int | None = int(config.get("concurrent") or os.cpu_count() or 1)
         self.every = 0.0
 
-    def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
+    def start(self, job: Job, command: Sequence[str], *, folder: Path) -> str:
         """Fork a supervisor that outlives us. ``command`` is what a new interpreter would be told."""
         pid = os.fork()
         if pid == 0:

@@ -33,7 +33,7 @@ class Ray:
         self._address = str(config["address"]).rstrip("/")
         self._token = config.get("token")
 
-    def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
+    def start(self, job: Job, command: Sequence[str], *, folder: Path) -> str:
         """Submit a job whose entry point is the supervisor; one of our name is taken for it."""
         name = name_of(job)
         if self._call("GET", f"/api/jobs/{name}") is None:

@@ -28,7 +28,7 @@ class Slurm:
         self._config = config
         self._environment = {str(name): str(value) for name, value in config.get("environment", {}).items()}
 
-    def start(self, job: Job, command: Sequence[str], folder: Path) -> str:
+    def start(self, job: Job, command: Sequence[str], *, folder: Path) -> str:
         """Submit a batch script that becomes the supervisor; one that has our name already is taken for
         it."""
         name = name_of(job)

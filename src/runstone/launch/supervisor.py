@@ -42,8 +42,8 @@ class Supervisor:
     def __init__(self, service: Service, job: Job) -> None:
         self._service = service
         self._job = job
-        self._folder = Folder.of(service.root, job.run, job.attempt)
-        self._keeper = Keeper(service, job.run, self._folder)
+        self._folder = Folder.of(service.root, job.run, attempt=job.attempt)
+        self._keeper = Keeper(service, job.run, folder=self._folder)
         self._begun = time.monotonic()
         self._ask_again = 0.0
         self._beat_again = 0.0
@@ -73,7 +73,7 @@ class Supervisor:
         self._move(Status.PREPARING)
         self._folder.make()
         if self._job.spec.snapshot:
-            restore(self._service, self._job.spec.snapshot, self._folder.code)
+            restore(self._service, self._job.spec.snapshot, target=self._folder.code)
         environ = self._environment()
         try:
             prepared = environments.prepare(
@@ -185,7 +185,7 @@ class Supervisor:
         self._service.runs.move(self._job.run, status, process=here())
 
     def _environment(self) -> Mapping[str, str]:
-        return surroundings(self._service, self._job, self._folder)
+        return surroundings(self._service, self._job, folder=self._folder)
 
 
 def main(arguments: Sequence[str]) -> int:

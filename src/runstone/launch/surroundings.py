@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import runstone
 from runstone.launch.processes import MARK
 from runstone.service import surroundings as submitted
 
@@ -22,7 +21,7 @@ ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "
 ALLOWED_PREFIXES = ("LC_", "CUDA", "NVIDIA", "SLURM_", "RAY_NODE", "OMP_", "MKL_")
 
 
-def surroundings(service: Service, job: Job, folder: Folder) -> dict[str, str]:
+def surroundings(service: Service, job: Job, *, folder: Folder) -> dict[str, str]:
     """The submitter's environment (or what an agent allows), the environment's own variables, and the
     run's."""
     base = submitted.left(service.root, job.run)
@@ -55,7 +54,7 @@ def _of_run(service: Service, job: Job, folder: Folder) -> Mapping[str, str]:
 
 def _paths(history: Path, given: str | None) -> list[str]:
     """Runstone itself, for interpreters that lack it, and the azureml names, in front of what was given."""
-    package = Path(runstone.__file__).parent
+    package = Path(__file__).parent.parent
     lone = history / "work" / "path"
     lone.mkdir(parents=True, exist_ok=True)
     # a link to the package alone: its neighbours in site-packages are not this script's

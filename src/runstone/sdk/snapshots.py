@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,8 +47,7 @@ def restore(service: Service, id: str, target: Path) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in service.snapshots.get(id).files:
             with service.snapshots.open(file.sha256) as source, archive.open(file.path, "w") as entry:
-                while part := source.read(1 << 20):
-                    entry.write(part)
+                shutil.copyfileobj(source, entry)
     return path
 
 

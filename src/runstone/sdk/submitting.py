@@ -57,7 +57,7 @@ def submit(
         definition=_definition(config, spec),
     )
     run = ScriptRun._of(experiment, record)
-    surroundings.leave(service.root, run._ref, environment())
+    surroundings.leave(service.root, run._ref, environ=environment())
     start_agent(service.root, environment())
     return run
 

@@ -19,7 +19,7 @@ def work_folder(history: Path, run: str) -> Path:
     return history / "work" / hashlib.sha256(run.encode()).hexdigest()[:32]
 
 
-def leave(history: Path, run: str, environ: Mapping[str, str]) -> None:
+def leave(history: Path, run: str, *, environ: Mapping[str, str]) -> None:
     """Write the environment down, for this user's eyes only: it may hold secrets, and no database should."""
     folder = work_folder(history, run)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
