@@ -205,6 +205,21 @@ def test_saving_needs_a_name_and_a_directory(project: Path) -> None:
         RunConfiguration().save("nowhere", "train.runconfig")
 
 
+def test_two_in_one_folder_keep_their_packages(project: Path) -> None:
+    for name in ("six", "numpy", "six"):
+        made = RunConfiguration(conda_dependencies=CondaDependencies.create(pip_packages=[name]))
+        made.save(".", f"{name}.runconfig")
+    for name in ("six", "numpy"):
+        found = RunConfiguration.load(".", name).environment.python.conda_dependencies
+        assert found.pip_packages[-1] == name
+    assert sorted(path.name for path in (project / ".azureml").glob("*.yml")) == [
+        "conda_dependencies.yml",
+        "numpy.conda_dependencies.yml",
+    ]
+    RunConfiguration(conda_dependencies=CondaDependencies()).save(".", "numpy.runconfig")
+    assert RunConfiguration.load(".", "six").environment.document()["python"]["requirements"] == ["six"]
+
+
 def test_an_old_project_keeps_its_folder(project: Path) -> None:
     (project / "aml_config").mkdir()
     RunConfiguration().save(".", "train.runconfig")

@@ -162,7 +162,7 @@ class RunConfiguration:
         root = Path(path or self._path or ".")
         folder = _folder(root)
         document = sections.as_document(self)
-        document["environment"] = self._saved_environment(folder)
+        document["environment"] = self._saved_environment(folder, named)
         if separate_environment_yaml:
             (folder / ENVIRONMENT_FILE).write_text(write_yaml(document["environment"]), encoding="utf-8")
             document["environment"] = f"{folder.name}/{ENVIRONMENT_FILE}"
@@ -246,14 +246,28 @@ class RunConfiguration:
         if isinstance(variables, dict):
             self.environment_variables |= {str(key): str(value) for key, value in variables.items()}
 
-    def _saved_environment(self, folder: Path) -> dict[str, Any]:
+    def _saved_environment(self, folder: Path, named: str) -> dict[str, Any]:
         """The environment's document, its conda part in a file of its own beside it."""
         document = definition(self.environment)
         dependencies = document["python"].pop("condaDependencies", None)
         if dependencies is not None:
-            (folder / CONDA_FILE).write_text(write_yaml(dependencies), encoding="utf-8")
-            document["python"]["condaDependenciesFile"] = f"{folder.name}/{CONDA_FILE}"
+            file = _conda_file(folder, named, write_yaml(dependencies))
+            document["python"]["condaDependenciesFile"] = f"{folder.name}/{file.name}"
         return document
+
+
+def _conda_file(folder: Path, named: str, text: str) -> Path:
+    """Write the conda file; one that another run configuration names too keeps its content."""
+    file = folder / CONDA_FILE
+    others = (each for each in folder.glob(f"*{EXTENSION}") if each.name != named)
+    if file.is_file() and file.read_text(encoding="utf-8") != text and any(map(_names_conda_file, others)):
+        file = folder / f"{named.removesuffix(EXTENSION)}.{CONDA_FILE}"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _names_conda_file(file: Path) -> bool:
+    return f"/{CONDA_FILE}" in file.read_text(encoding="utf-8", errors="replace")
 
 
 def _folder(root: Path) -> Path:
