@@ -251,19 +251,29 @@ class RunConfiguration:
         document = definition(self.environment)
         dependencies = document["python"].pop("condaDependencies", None)
         if dependencies is not None:
-            file = _conda_file(folder, named, write_yaml(dependencies))
+            file = _conda_file(folder, named, CondaDependencies(_underlying_structure=dependencies))
             document["python"]["condaDependenciesFile"] = f"{folder.name}/{file.name}"
         return document
 
 
-def _conda_file(folder: Path, named: str, text: str) -> Path:
-    """Write the conda file; one that another run configuration names too keeps its content."""
+def _conda_file(folder: Path, named: str, dependencies: CondaDependencies) -> Path:
+    """Write the conda file; one that says the same, or that another run configuration names, stays as it
+    is."""
     file = folder / CONDA_FILE
+    if file.is_file() and _says(file, dependencies):
+        return file
     others = (each for each in folder.glob(f"*{EXTENSION}") if each.name != named)
-    if file.is_file() and file.read_text(encoding="utf-8") != text and any(map(_names_conda_file, others)):
+    if file.is_file() and any(map(_names_conda_file, others)):
         file = folder / f"{named.removesuffix(EXTENSION)}.{CONDA_FILE}"
-    file.write_text(text, encoding="utf-8")
+    dependencies.save(file)
     return file
+
+
+def _says(file: Path, dependencies: CondaDependencies) -> bool:
+    try:
+        return CondaDependencies(file) == dependencies
+    except UserErrorException:
+        return False
 
 
 def _names_conda_file(file: Path) -> bool:
