@@ -20,6 +20,54 @@ from runstone import Experiment, Run, Workspace
 from runstone.exceptions import RunEnvironmentException, UserErrorException
 
 Script = Callable[..., subprocess.Popen[str]]
+VERBOSE = """
+from pathlib import Path
+from runstone import Run
+Path("x.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\n")
+Path("d").mkdir()
+Path("d/f.txt").write_text("f")
+with Run.get_context(verbose=True) as run:
+    run.log("a", 1)
+    run.log_list("l", [1, 2, 3])
+    run.log_row("row", x=1)
+    run.log_table("t", {"x": [1, 2]})
+    run.log_image("img", "x.png")
+    run.log_confusion_matrix("cm", {"a": 1})
+    run.log_residuals("res", {"a": 1})
+    run.upload_file("n", "d/f.txt")
+    run.upload_folder("n", "d")
+    run.tag("k", "v")
+    run.set_tags({"a": "b"})
+    run.add_properties({"p": "q"})
+    run.flush()
+    assert run.get_metrics()["a"] == 1
+    print(run.id)
+"""
+PRINTED = """
+[START] Run <id> context
+Attempted to log scalar metric a:
+1
+Attempted to log list metric l:
+[1, 2, 3]
+Attempted to log row metric row:
+{'x': 1}
+Attempted to log table metric t:
+{'x': [1, 2]}
+Attempted to log image metric img:
+x.png
+Attempted to log confusion_matrix metric cm:
+{'a': 1}
+Attempted to log residual metric res:
+{'a': 1}
+Attempted to track file n at d/f.txt
+Attempted to track folder n at d
+Attempted to add tag k with value v
+Attempted to set tags {'a': 'b'}
+Attempted to add properties {'p': 'q'}
+Attempted to flush run with id <id>
+<id>
+[STOP] Run <id> context
+"""
 
 
 def work(run: Run, number: int) -> str:
@@ -141,52 +189,10 @@ def test_after_its_end_the_next_offline_run_is_another(script: Script, workspace
 
 
 def test_what_is_logged_offline_is_printed_when_asked_for(script: Script) -> None:
-    process = script(
-        """
-        from pathlib import Path
-        from runstone import Run
-        Path("x.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\n")
-        Path("d").mkdir()
-        Path("d/f.txt").write_text("f")
-        with Run.get_context(verbose=True) as run:
-            run.log("a", 1)
-            run.log_list("l", [1, 2, 3])
-            run.log_row("row", x=1)
-            run.log_table("t", {"x": [1, 2]})
-            run.log_image("img", "x.png")
-            run.log_confusion_matrix("cm", {"a": 1})
-            run.log_residuals("res", {"a": 1})
-            run.upload_file("n", "d/f.txt")
-            run.upload_folder("n", "d")
-            run.tag("k", "v")
-            run.set_tags({"a": "b"})
-            run.add_properties({"p": "q"})
-            run.flush()
-            assert run.get_metrics()["a"] == 1
-            print(run.id)
-        """
-    )
+    process = script(VERBOSE)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    id = out.splitlines()[-2]
-    assert out == (
-        f"[START] Run {id} context\n"
-        "Attempted to log scalar metric a:\n1\n"
-        "Attempted to log list metric l:\n[1, 2, 3]\n"
-        "Attempted to log row metric row:\n{'x': 1}\n"
-        "Attempted to log table metric t:\n{'x': [1, 2]}\n"
-        "Attempted to log image metric img:\nx.png\n"
-        "Attempted to log confusion_matrix metric cm:\n{'a': 1}\n"
-        "Attempted to log residual metric res:\n{'a': 1}\n"
-        "Attempted to track file n at d/f.txt\n"
-        "Attempted to track folder n at d\n"
-        "Attempted to add tag k with value v\n"
-        "Attempted to set tags {'a': 'b'}\n"
-        "Attempted to add properties {'p': 'q'}\n"
-        f"Attempted to flush run with id {id}\n"
-        f"{id}\n"
-        f"[STOP] Run {id} context\n"
-    )
+    assert out == PRINTED.lstrip().replace("<id>", out.splitlines()[-2])
 
 
 @pytest.mark.parametrize("variable", ["RUNSTONE_RUN_ID", "AZUREML_RUN_ID"])
