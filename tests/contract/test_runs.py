@@ -75,6 +75,13 @@ def test_an_archived_name_is_free_and_reactivation_minds_the_active_one(served: 
     assert [e.name for e in served.experiments.list("ws")] == ["explore-old", "explore"]
 
 
+def test_runs_are_found_by_the_new_name_of_their_experiment(served: History):
+    served.start()
+    served.experiments.archive(served.experiment.id)
+    served.experiments.reactivate(served.experiment.id, new_name="renamed")
+    assert [run.id for run in served.runs.search("ws", "renamed").runs] == ["run"]
+
+
 def test_an_experiment_with_runs_is_not_deleted(served: History):
     served.start()
     with pytest.raises(Conflict, match="still has runs"):

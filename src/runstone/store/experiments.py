@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from runstone.model import names
 from runstone.model.errors import Conflict, NotFound
 from runstone.model.runs import Experiment, Workspace
+from runstone.store import texts
 from runstone.store.database import Row, Transaction
 
 ADD_WORKSPACE = """
@@ -59,6 +60,8 @@ ARCHIVE = "UPDATE experiments SET archived = :now WHERE id = :id AND archived IS
 REACTIVATE = "UPDATE experiments SET archived = NULL, name = :name WHERE id = :id"
 
 DELETE = "UPDATE experiments SET deleted = :now WHERE id = :id"
+
+RUNS = "SELECT n FROM runs WHERE experiment = :id"
 
 HAS_RUNS = "SELECT 1 AS found FROM runs WHERE experiment = :id AND deleted IS NULL LIMIT 1"
 
@@ -151,6 +154,10 @@ def reactivate(tx: Transaction, id: str, new_name: str | None) -> None:
             f"An active experiment is named {name!r} already; reactivate this one under a new name."
         )
     tx.execute(REACTIVATE, {"id": id, "name": name})
+    if name != row["name"]:
+        # the runs are found by the experiment's name too
+        for run in tx.execute(RUNS, {"id": id}):
+            texts.index(tx, run["n"])
 
 
 def delete(tx: Transaction, id: str, now: int) -> None:
