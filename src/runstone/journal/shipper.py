@@ -176,7 +176,9 @@ class Shipper:
                 assert delivery.own is not None
                 delivery.own.sync()
                 if delivery.due and delivery.own.acknowledged < delivery.own.written:
-                    delivery.deliver(TURN_SECONDS)
+                    # waiting longer for the history would keep what is logged meanwhile off the disk
+                    with patience.within(SECONDS):
+                        delivery.deliver(SECONDS)
             with suppress(queue.Empty):
                 going = wakes.get(timeout=SECONDS)
 

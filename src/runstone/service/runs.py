@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from runstone.model.errors import Conflict, Invalid
+from runstone.model.errors import Conflict, Invalid, ServiceException
 from runstone.model.runs import Event, NewRun, Page, Process, Run, Status
 from runstone.service.operation import operation
 from runstone.store import attributes, events, experiments, ingest, runs, texts
@@ -36,7 +37,11 @@ class Runs:
         if not 1 <= len(new) <= MOST_CHILDREN:
             raise Invalid(f"One call creates 1 to {MOST_CHILDREN:,} runs; got {len(new):,}.")
         with self._database.write() as tx:
-            return tuple(runs.load(tx, runs.create(tx, new, now=_now())))
+            made = tuple(runs.load(tx, runs.create(tx, new, now=_now())))
+        # what is logged now survives a loss of power, a second later: then its run must be there too
+        with suppress(ServiceException):
+            self._database.persist()
+        return made
 
     @operation("GET /runs/{run}")
     def get(self, run: str) -> Run:
