@@ -237,7 +237,7 @@ def test_a_reader_that_comes_when_the_disk_is_full_already_is_served(disk: Disk,
     done = on_disk.run(READ)
     assert done.stderr.splitlines()[-1].startswith("runstone.model.errors.Full: The disk under ")
     assert str(on_disk.history) in done.stderr.splitlines()[-1]
-    assert "is full or failing" in inspect(on_disk.history).damage[0]
+    assert "disk I/O error" in inspect(on_disk.history).damage[0]
     disk.empty()
     done = on_disk.run(READ)
     assert (done.stdout, done.stderr) == ("1000\n['r']\n", "")

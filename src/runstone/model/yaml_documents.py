@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runstone.model.documents import read_json
+from runstone.model.documents import DIGITS, read_json
 from runstone.model.errors import Invalid
 
 SIZE = 1024 * 1024
 DEPTH = 64
 # Values, those that an alias repeats counted every time.
 VALUES = 50_000
+
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 
 def read_yaml(text: str, what: str) -> Any:
@@ -77,11 +79,20 @@ def _bounded(yaml: Any, root: Any, what: str) -> None:
             raise Invalid(
                 f"The {what} has more than {VALUES:,} values, or an alias within itself; write less."
             )
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.ScalarNode):
+            _short(node, what)
+        elif isinstance(node, yaml.MappingNode):
             _once(yaml, node, what)
             pending.extend((part, depth + 1) for pair in node.value for part in pair)
         elif isinstance(node, yaml.SequenceNode):
             pending.extend((part, depth + 1) for part in node.value)
+
+
+def _short(node: Any, what: str) -> None:
+    # 1:59:59 is a number too: of one that is long enough no text can be made again
+    if node.tag in _NUMBERS and len(node.value) > DIGITS:
+        line = node.start_mark.line + 1
+        raise Invalid(f"The {what} holds a number of more than {DIGITS:,} digits in line {line}; quote it.")
 
 
 def _once(yaml: Any, node: Any, what: str) -> None:
