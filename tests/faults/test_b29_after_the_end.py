@@ -1,4 +1,4 @@
-"""b29: log() after the end, an end twice or in a forked child, daemon threads, interpreters that shut down."""
+"""b29: log() after the end, an end twice or in a forked child, daemon threads, interpreters shutting down."""
 
 from __future__ import annotations
 
