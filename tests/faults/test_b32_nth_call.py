@@ -78,7 +78,7 @@ class Passage:
         service = SimpleNamespace(runs=history.runs, persist=history.database.persist)
         self.shipper = Shipper(service, folder / "journal", warn=lambda text: None)
         blobs = Directory(folder / "blobs")
-        self.recovery = Recovery(history.database, shipper=self.shipper, blobs=blobs, root=folder)
+        self.recovery = Recovery(history.database, shipper=self.shipper, blobs=blobs, root=folder, environ={})
         self.log(0)
         assert self.shipper.drain_all()
         history.seal(self.run)
