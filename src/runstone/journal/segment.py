@@ -67,9 +67,13 @@ def number(file: Path) -> int:
 
 def create(folder: Path, head: Head) -> tuple[int, int]:
     """Begin a segment: a descriptor that appends, and how many bytes are in it; an error leaves no file."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = path(folder, head.segment)
-    descriptor = _beside_streams(os.open(file, _FLAGS, 0o600))
+    try:
+        descriptor = os.open(file, _FLAGS, 0o600)
+    except FileNotFoundError:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, _FLAGS, 0o600)
+    descriptor = _beside_streams(descriptor)
     start = frames.PREAMBLE + frames.encode(frames.HEAD, asdict(head))
     try:
         if _write(descriptor, start) != len(start):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from runstone.journal.frames import HEADER
 from runstone.journal.identity import here
 from runstone.journal.memory import Memory
 from runstone.journal.reader import Batch
+from runstone.journal.salvage import around_damage, count
 from runstone.journal.segment import Head
 from runstone.model.runs import Process
 
@@ -76,6 +78,8 @@ class Sink:
         self._first = 1
         self._gone = 0
         self._synced = (0, 0)
+        # bytes on disk: those of the retired segments, less what was found deleted when last looked at
+        self._waiting = 0
         self._retry = 0.0
         self._defined: set[int] = set()
         self._turns: dict[object, int] = {}
@@ -121,6 +125,19 @@ class Sink:
             self.rescue(frames.seal(body), None)
         else:
             self._rotate()
+
+    def reckon(self, length: int) -> None:
+        """After an exception from a signal handler: count a frame that had been written just then.
+
+        From Python 3.11 on a handler runs after a call, not between two assignments, so that this is exact;
+        before, and whenever it is interrupted itself, it is left to ``audit``.
+        """
+        if sys.version_info < (3, 11) or self.fd < 0:
+            return
+        with suppress(OSError):
+            if os.fstat(self.fd).st_size == self.size + length:
+                self.written += 1
+                self.size += length
 
     def is_defined(self, shape: int) -> bool:
         """Whether frames of a shape may be appended to the current segment as they are."""
@@ -168,7 +185,7 @@ class Sink:
             return
         if status.st_size > self.size:
             # an exception from a signal handler came between a write and its count
-            self.written = self._first - 1 + _count(self._content()) + len(self.memory)
+            self.written = self._first - 1 + count(self._content()) + len(self.memory)
             self.size = status.st_size
         if status.st_size < self.size or not self._in_place():
             self._salvage()
@@ -194,8 +211,8 @@ class Sink:
     def thin(self) -> None:
         """Set how many points are left out by what waits on disk: none below 7/8 of the cap, then more."""
         step = max(self.limits.journal_bytes // 64, 1)
-        waiting = sum(segment.size(file) for file in segment.segments(self.journal, self.id))
-        over = waiting - (self.limits.journal_bytes - 8 * step)
+        self._waiting = sum(segment.size(file) for file in segment.segments(self.journal, self.id))
+        over = self._waiting - (self.limits.journal_bytes - 8 * step)
         every = 1 if over < 0 else 2 << min(over // step, 60)
         if every == self.every:
             return
@@ -221,9 +238,12 @@ class Sink:
         self.audit()
         if self.fd >= 0 and self.size < self.full:
             return
+        self._waiting += self.size
         self.retire()
         self.reopen()
-        self.thin()
+        # counted anew only when it matters: looking at files takes long while another thread is busy
+        if self._waiting >= self.limits.journal_bytes * 3 // 4:
+            self.thin()
 
     def rescue(self, frame: bytes, error: OSError | None) -> bool:
         """Keep a frame that could not be written whole: in another segment, else in memory."""
@@ -329,7 +349,7 @@ class Sink:
                 done, trouble = 0, error
             if done != len(blob):
                 if done and not self._cut():
-                    self.memory.drop(_count(self._content()) - (self.placed - self._first + 1))
+                    self.memory.drop(count(self._content()) - (self.placed - self._first + 1))
                 self.retire()
                 self._wait(trouble)
                 return
@@ -347,7 +367,7 @@ class Sink:
     def _salvage(self) -> None:
         """Write what can still be read of a segment that others deleted or truncated into a new one."""
         data = self._content()
-        before, after = _around_damage(data)
+        before, after = around_damage(data)
         # What was acknowledged stands first, and is not written twice. What follows upon damage came after
         # the truncation, and is in no history yet.
         kept = before[max(self.acknowledged - self._first + 1, 0) :] + after
@@ -374,24 +394,3 @@ class Sink:
                 pieces.append(piece)
                 offset += len(piece)
         return b"".join(pieces)
-
-
-def _around_damage(data: bytes) -> tuple[list[bytes], list[bytes]]:
-    """The records before the place where a segment was cut, and those that were written after that."""
-    found: tuple[list[bytes], list[bytes]] = ([], [])
-    side = 0 if _start(data) else 1
-    for at, length, shape in frames.scan(data, _start(data)):
-        if shape == frames.DAMAGED:
-            side = 1
-        elif frames.is_record(shape):
-            found[side].append(data[at : at + length])
-    return found
-
-
-def _start(data: bytes) -> int:
-    """Where the frames of a segment begin; 0 when its beginning is gone."""
-    return len(frames.PREAMBLE) if data.startswith(frames.MAGIC) else 0
-
-
-def _count(data: bytes) -> int:
-    return sum(frames.is_record(frame.shape) for frame in frames.walk(data, _start(data)))

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from runstone.journal import entries
 from runstone.journal.entries import NUMBERS, Entry, Packing
-from runstone.journal.frames import seal
+from runstone.journal.frames import CRC, seal
 from runstone.journal.origin import is_ours
 from runstone.journal.reader import BATCH_BYTES, Batch
 from runstone.journal.sink import Limits, Sink
@@ -354,15 +354,17 @@ class Writer:
     def _mend(self, error: BaseException, body: bytes) -> None:
         if isinstance(error, _MISFIT) and not body:
             return
+        if isinstance(error, OSError) and error.errno is not None and body:
+            try:
+                self._sink.rescue(seal(body), error)
+            except Exception as worse:  # noqa: BLE001 - logging outlives whatever the environment does
+                self._survive(worse)
+            return
+        if body:
+            self._sink.reckon(len(body) + CRC.size)
         if not isinstance(error, Exception):
             raise error
-        if not (isinstance(error, OSError) and error.errno is not None and body):
-            self._survive(error)
-            return
-        try:
-            self._sink.rescue(seal(body), error)
-        except Exception as worse:  # noqa: BLE001 - logging outlives whatever the environment does
-            self._survive(worse)
+        self._survive(error)
 
     def _survive(self, error: Exception, *, strict: bool | None = None) -> None:
         """Raise what is somebody else's, and tell of the rest."""
