@@ -36,7 +36,7 @@ format: $(READY) ## Format the code, and mend what the linter can mend
 	@$(BIN)/ruff check --quiet --fix $(CHECKED) || true
 	@$(BIN)/ruff format $(CHECKED)
 
-parts: $(READY) # what the tests start beside Python: PostgreSQL
+parts: $(READY) # what the tests start beside Python: PostgreSQL, Slurm, Ray
 	@$(BIN)/python scripts/install_parts.py
 
 bench: $(READY) ## Measure, each line against a peer or a limit of the same run

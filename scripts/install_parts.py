@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests import slurm
+from tests import ray, slurm
 from tests.postgres import programs
 
 
@@ -38,6 +38,9 @@ PARTS = (
 
 def main() -> int:
     """Install the missing parts; where that is not possible, name them and let the tests fail."""
+    if not ray.installed():
+        print(f"Installing {ray.REQUIREMENT} into an environment of its own ...", flush=True)
+        ray.install()
     missing = [part for part in PARTS if not part.present()]
     if not missing:
         return 0

@@ -83,13 +83,13 @@ class Slurm:
             yield cluster
         finally:
             for daemon in reversed(daemons):
-                _end(daemon)
+                end(daemon)
 
     def _start(self) -> list[subprocess.Popen[bytes]]:
         for name in ("state", "spool"):
             (self.root / name).mkdir()
         os.chmod(self.root, 0o755)
-        values = {"root": self.root, "controller": _port(), "node": _port()}
+        values = {"root": self.root, "controller": free_port(), "node": free_port()}
         text = CONFIGURATION.format(host=socket.gethostname().split(".")[0], **values)
         (self.root / "slurm.conf").write_text(text, encoding="ascii")
         key = self.root / "munge.key"
@@ -99,7 +99,7 @@ class Slurm:
         munged += [f"--pid-file={self.root}/munged.pid", f"--log-file={self.root}/munged.log"]
         munged += [f"--seed-file={self.root}/munge.seed"]
         daemons = [self._daemon(munged)]
-        _until(lambda: (self.root / "munge.sock").exists(), "munged did not start")
+        until(lambda: (self.root / "munge.sock").exists(), "munged did not start")
         conf = str(self.root / "slurm.conf")
         daemons.append(self._daemon(["slurmctld", "-D", "-f", conf]))
         daemons.append(self._daemon(["slurmd", "-D", "-f", conf]))
@@ -120,27 +120,36 @@ class Slurm:
             done = subprocess.run(words, env=self._variables(), capture_output=True, text=True, check=False)
             return done.stdout.strip() == "idle"
 
-        _until(ready, f"Slurm did not come up; see {self.root}")
+        until(ready, f"Slurm did not come up; see {self.root}")
 
 
 def _path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
-def _port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
-def _until(happened: Callable[[], object], otherwise: str) -> None:
-    deadline = time.monotonic() + 30
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(happened: Callable[[], object], otherwise: str, seconds: float = 30) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.1)
 
 
-def _end(daemon: subprocess.Popen[bytes]) -> None:
+def end(daemon: subprocess.Popen[bytes]) -> None:
+    """End a daemon and all its children."""
     with suppress(psutil.Error):
         for child in psutil.Process(daemon.pid).children(recursive=True):
             child.kill()

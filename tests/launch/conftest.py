@@ -15,9 +15,10 @@ import pytest
 
 from runstone import Experiment, ScriptRunConfig, Workspace
 from runstone.launch.processes import MARK
-from runstone.sdk.compute import ComputeTarget, SlurmCompute
+from runstone.sdk.compute import ComputeTarget, RayCompute, SlurmCompute
 from runstone.sdk.script_run import ScriptRun
 from runstone.service.connect import disconnect
+from tests.ray import Ray
 from tests.slurm import Slurm
 
 LOG = "user_logs/std_log.txt"
@@ -86,13 +87,25 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         yield cluster
 
 
-@pytest.fixture(params=["local", "slurm"])
+@pytest.fixture(scope="session")
+def ray() -> Iterator[Ray]:
+    """A real Ray head; never a skip."""
+    with Ray.started() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["local", "slurm", "ray"])
 def place(request: pytest.FixtureRequest, bench: Bench) -> str:
     """The name of a compute target: the same tests hold on each."""
     if request.param == "slurm":
         cluster: Slurm = request.getfixturevalue("slurm")
         configuration = SlurmCompute.attach_configuration(environment=cluster.environment)
         ComputeTarget.attach(bench.workspace, "slurm", configuration)
+    if request.param == "ray":
+        head: Ray = request.getfixturevalue("ray")
+        ComputeTarget.attach(
+            bench.workspace, "ray", RayCompute.attach_configuration(head.address, head.token)
+        )
     return str(request.param)
 
 
