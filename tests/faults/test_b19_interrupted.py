@@ -53,15 +53,16 @@ run.complete()
 
 FINALISERS = """
 import gc
+import itertools
 gc.set_threshold(1)
 run = begin()
-ended = 0
+# a finaliser may run in any thread
+ended = itertools.count()
 
 class Last:
     def __del__(self):
-        global ended
-        run.log("ended", float(ended), step=ended)
-        ended += 1
+        at = next(ended)
+        run.log("ended", float(at), step=at)
 
 def cycle():
     one, other = Last(), Last()
@@ -72,7 +73,7 @@ for i in range(3_000):
     run.log("loss", i / 7, step=i)
     run.log_metrics({"a": i, f"b{i % 7}": [i][0]}, step=i)
 gc.collect()
-run.tag("ended", str(ended))
+run.tag("ended", str(next(ended)))
 """
 
 ATEXIT = """
