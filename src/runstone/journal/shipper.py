@@ -173,12 +173,7 @@ class Shipper:
         going = True
         while going:
             for delivery in self._owned():
-                assert delivery.own is not None
-                delivery.own.sync()
-                if delivery.due and delivery.own.acknowledged < delivery.own.written:
-                    # waiting longer for the history would keep what is logged meanwhile off the disk
-                    with patience.within(SECONDS):
-                        delivery.deliver(SECONDS)
+                _tend(delivery)
             with suppress(queue.Empty):
                 going = wakes.get(timeout=SECONDS)
 
@@ -201,6 +196,15 @@ class Shipper:
         with self._lock:
             if self._deliveries.get(delivery.id) is delivery:
                 del self._deliveries[delivery.id]
+
+
+def _tend(delivery: Delivery) -> None:
+    assert delivery.own is not None
+    delivery.own.sync()
+    if delivery.due and delivery.own.acknowledged < delivery.own.written:
+        # waiting longer for the history would keep what is logged meanwhile off the disk
+        with patience.within(SECONDS):
+            delivery.deliver(SECONDS)
 
 
 def _at_exit() -> None:
