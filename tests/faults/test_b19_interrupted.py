@@ -118,8 +118,8 @@ def ring(*_):
 signal.signal(signal.SIGALRM, ring)
 rung = i = 0
 while rung < int(sys.argv[1]):
-    signal.setitimer(signal.ITIMER_REAL, 0.002)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
         while True:
             at, i = i, i + 1
             run.log("loss", at / 7, step=at)
