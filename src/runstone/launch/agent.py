@@ -15,14 +15,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runstone.launch import supervisor
+from runstone.launch import processes, supervisor
 from runstone.launch.folders import Folder
 from runstone.launch.launcher import GONE, UNKNOWN, WAITING, Launcher, Seen, launcher_for
 from runstone.launch.local import handle_of
-from runstone.model.errors import Conflict, RunstoneError
-from runstone.model.jobs import CLAIMED, QUEUED, STARTED, Job, Target
+from runstone.model.errors import Busy, Conflict, Gone, NotFound, RunstoneError
+from runstone.model.jobs import CLAIMED, LOCAL, QUEUED, STARTED, Job, Target
 from runstone.model.runs import Status
 from runstone.service.connect import Service, connect
+from runstone.service.surroundings import remove
 from runstone.store.claim import Claim
 
 PAUSE_SECONDS = 0.1
@@ -30,6 +31,10 @@ IDLE_SECONDS = 20.0
 ATTEMPTS = 3
 # A supervisor that was started needs a moment to say so.
 START_SECONDS = 60.0
+# How long an engine that is away is left alone, and how much of what goes wrong is remembered.
+REST_SECONDS = 5.0
+MOST_WHILE_AWAY = 720
+MOST_NOTED = 50
 
 
 class Agent:
@@ -38,8 +43,10 @@ class Agent:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._name = f"{os.uname().nodename}:{os.getpid()}"
-        self._launchers: dict[tuple[str, str], Launcher] = {}
+        self._launchers: dict[tuple[str, str], tuple[Target, Launcher]] = {}
         self._ask_again: dict[int, float] = {}
+        self._noted: dict[str, None] = {}
+        self._rest: dict[tuple[str, str], float] = {}
         self._failures = 0
 
     def work(self, *, idle: float = IDLE_SECONDS) -> None:
@@ -59,8 +66,8 @@ class Agent:
             self._start(jobs)
             self._failures = 0
             return bool(jobs)
-        except Exception:  # noqa: BLE001 - the agent outlives a step that fails; its log keeps the traceback
-            traceback.print_exc()
+        except Exception as error:  # noqa: BLE001 - the agent outlives a step that fails; its log says why
+            self._note(error)
             self._failures = min(self._failures + 1, 6)
             return True
 
@@ -68,13 +75,16 @@ class Agent:
         waiting = {_place(job) for job in jobs if job.state == QUEUED}
         for place in sorted(waiting):
             launcher = self._launcher(place)
-            if launcher is None:
+            if launcher is None or time.monotonic() < self._rest.get(place, 0.0):
                 continue
             going = sum(1 for job in jobs if _place(job) == place and job.state in (CLAIMED, STARTED))
             room = 64 if launcher.concurrent is None else launcher.concurrent - going
             if room <= 0:
                 continue
-            for job in self._service.jobs.claim(place[1], agent=self._name, most=room):
+            workspace, target = place
+            for job in self._service.jobs.claim(
+                target, workspace=workspace or None, agent=self._name, most=room
+            ):
                 self._launch(launcher, job)
 
     def _launch(self, launcher: Launcher, job: Job) -> None:
@@ -83,18 +93,21 @@ class Agent:
         try:
             handle = launcher.start(job, command, folder=folder)
             self._service.jobs.progress(job.run, attempt=job.attempt, handle=handle)
+        except Busy as error:
+            # an engine that is away says nothing of the job, which waits in the queue until it is back
+            self._note(error)
+            self._rest[_place(job)] = time.monotonic() + REST_SECONDS
+            self._not_started(job, f"{job.target} is away: {error}", most=MOST_WHILE_AWAY)
         except (RunstoneError, OSError) as error:
             self._not_started(job, f"{job.target} did not take the job: {error}")
 
-    def _not_started(self, job: Job, why: str) -> None:
+    def _not_started(self, job: Job, why: str, *, most: int = ATTEMPTS) -> None:
         """Queue the job again, or give it up after some attempts."""
-        with suppress(RunstoneError):
-            if job.attempt < ATTEMPTS:
+        if job.attempt < most:
+            with suppress(RunstoneError):
                 self._service.jobs.give_back(job.run, attempt=job.attempt)
-                return
-            error = {"code": "NotStarted", "message": why, "reason": "infrastructure"}
-            self._service.runs.move(job.run, Status.FAILED, error=error)
-            self._service.jobs.end(job.run, attempt=job.attempt)
+            return
+        self._end(job, Status.FAILED, {"code": "NotStarted", "message": why, "reason": "infrastructure"})
 
     def _look_after(self, jobs: Sequence[Job]) -> None:
         going = [job for job in jobs if job.state in (CLAIMED, STARTED)]
@@ -105,7 +118,11 @@ class Agent:
                 continue
             seen = self._asked(launcher, ours)
             for job in ours:
-                self._judge(job, launcher, seen.get(job.handle or "", Seen(UNKNOWN)))
+                try:
+                    self._judge(job, launcher, seen.get(job.handle or "", Seen(UNKNOWN)))
+                except (RunstoneError, OSError) as error:
+                    # the others are looked after all the same
+                    self._note(error)
 
     def _asked(self, launcher: Launcher, jobs: Sequence[Job]) -> Mapping[str, Seen]:
         """What the engine says, all jobs in one question, as often as its launcher wants to be asked."""
@@ -127,37 +144,68 @@ class Agent:
 
     def _end_waiting(self, job: Job) -> None:
         """It was cancelled before anything of it ran."""
-        with suppress(Conflict):
-            error = {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
-            self._service.runs.move(job.run, Status.CANCELED, error=error)
-        with suppress(RunstoneError):
+        error = {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
+        self._end(job, Status.CANCELED, error)
+
+    def _end(self, job: Job, status: Status, error: Mapping[str, str]) -> None:
+        """Of a job that nobody executes: its run may have ended otherwise, or be deleted; the job ends."""
+        with suppress(Conflict, Gone, NotFound):
+            self._service.runs.move(job.run, status, error=error)
+        with suppress(Conflict, NotFound):
             self._service.jobs.end(job.run, attempt=job.attempt)
+            remove(self._service.root, job.run)
 
     def _gone(self, job: Job) -> None:
         """The supervisor is gone, and the job has not ended: take over, or start again what never ran."""
-        now = self._service.jobs.get(job.run)
+        try:
+            now = self._service.jobs.get(job.run)
+        except Gone:
+            self._clear(job)
+            return self._end_waiting(job)
         if now.state not in (CLAIMED, STARTED) or now.attempt != job.attempt:
             return
         noted = Folder.of(self._service.root, job.run, attempt=job.attempt).exit_code.exists()
-        if now.script is None and not noted:
-            self._end_waiting(now) if now.cancel is not None else self._not_started(
-                now, "The supervisor ended without a word before the script was started."
-            )
-            return
-        _fork_adopter(self._service.root, now)
+        if now.script is not None or noted:
+            return _fork_adopter(self._service.root, now)
+        self._clear(now)
+        if now.cancel is not None:
+            return self._end_waiting(now)
+        return self._not_started(now, "The supervisor ended without a word before the script was started.")
+
+    def _clear(self, job: Job) -> None:
+        """End what a supervisor started without having the time to say so: nobody will look after it."""
+        mark = Folder.of(self._service.root, job.run, attempt=job.attempt).mark
+        processes.end_all(mark, None, grace=1.0)
 
     def _launcher(self, place: tuple[str, str]) -> Launcher | None:
-        if place not in self._launchers:
-            try:
-                self._launchers[place] = launcher_for(self._target(place))
-            except RunstoneError:
-                traceback.print_exc()
-                return None
-        return self._launchers[place]
+        """The launcher of a target as it is attached now; None when there is none."""
+        try:
+            target = self._target(place)
+            known = self._launchers.get(place)
+            if known is None or known[0] != target:
+                self._launchers[place] = target, launcher_for(target)
+        except (RunstoneError, ImportError, AttributeError) as error:
+            self._note(error)
+            return None
+        return self._launchers[place][1]
 
     def _target(self, place: tuple[str, str]) -> Target:
         workspace, name = place
-        return next(target for target in self._service.jobs.targets(workspace) if target.name == name)
+        if name == LOCAL:
+            return Target(LOCAL, LOCAL)
+        for target in self._service.jobs.targets(workspace):
+            if target.name == name:
+                return target
+        raise NotFound(f"There is no compute target {name!r} in the workspace {workspace!r} any more.")
+
+    def _note(self, error: Exception) -> None:
+        """Say in the agent's log what went wrong, the same only once: it may go wrong ten times a second."""
+        text = "".join(traceback.format_exception(error))
+        if text not in self._noted:
+            print(text, file=sys.stderr, flush=True)
+            self._noted[text] = None
+        if len(self._noted) > MOST_NOTED:
+            del self._noted[next(iter(self._noted))]
 
 
 _SUPERVISE = (sys.executable, "-m", "runstone.launch.supervisor")
@@ -179,7 +227,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _place(job: Job) -> tuple[str, str]:
-    return job.run.partition("/")[0], job.target
+    """The workspace and the name of a target; this machine is one place, whichever workspace uses it."""
+    return "" if job.target == LOCAL else job.run.partition("/")[0], job.target
 
 
 def _age(job: Job) -> float:
@@ -195,7 +244,10 @@ def _fork_adopter(root: Path, job: Job) -> None:
     try:
         os.setsid()
         supervisor.main([str(root), job.run, str(job.attempt), "--adopt"])
+    except Exception:  # noqa: BLE001 - the agent's log is the last that hears of it
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(0)
 
 

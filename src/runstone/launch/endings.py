@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runstone.model.errors import UserErrorException
 from runstone.model.runs import Status
 
 LINES = 20
 TAIL_BYTES = 16 * 1024
+LINE_CHARACTERS = 2_000
 _MEMORY_EVENTS = "memory.events"
 
 
@@ -55,9 +57,10 @@ def canceled() -> Ending:
 
 
 def unprepared(error: BaseException) -> Ending:
-    """The script never ran."""
+    """The script never ran: what was asked for cannot be had (the user's to mend), or the machine failed."""
     message = f"The run could not be prepared: {error}"[:12_000]
-    return _failed("PreparationFailed", message, reason="infrastructure")
+    theirs = isinstance(error, (UserErrorException, ValueError))
+    return _failed("PreparationFailed", message, reason="code" if theirs else "infrastructure")
 
 
 def signal_of(code: int) -> signal.Signals | None:
@@ -83,10 +86,13 @@ def with_last_lines(error: Mapping[str, Any] | None, log: Path) -> Mapping[str, 
 
 
 def last_lines(log: Path) -> list[str]:
-    """The last 20 lines of a log, read from its end."""
+    """The last 20 lines of a log, read from its end; of a progress bar, what it showed last."""
     with suppress(OSError), open(log, "rb") as stream:
-        stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        return stream.read().decode("utf-8", "replace").splitlines()[-LINES:]
+        begun = stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        lines = stream.read(TAIL_BYTES).removesuffix(b"\n").split(b"\n")
+        # the first one was cut somewhere
+        whole = lines[1:] if begun and len(lines) > 1 else lines
+        return [_shown(line) for line in whole[-LINES:]] if whole != [b""] else []
     return []
 
 
@@ -98,6 +104,10 @@ def out_of_memory_kills() -> int:
         events = Path("/sys/fs/cgroup", path.lstrip("/"), _MEMORY_EVENTS).read_text(encoding="ascii")
         return int(next(line.split()[1] for line in events.splitlines() if line.startswith("oom_kill ")))
     return 0
+
+
+def _shown(line: bytes) -> str:
+    return line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")[-LINE_CHARACTERS:]
 
 
 def _failed(code: str, message: str, *, reason: str = "code", **more: Any) -> Ending:

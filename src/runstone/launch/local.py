@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def _supervise(command: Sequence[str], folder: Path) -> None:
         os.dup2(log, 2)
         code = supervisor.main(command[3:])
     finally:
+        if sys.exc_info()[0]:
+            # the supervisor's log is the last that hears of it
+            traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
         # no atexit of the agent's, and no return into its loop

@@ -22,6 +22,15 @@ def become_subreaper() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap_orphans(child: int) -> None:
+    """Take leave of the dead that became our children; of ``child`` somebody else does."""
+    with suppress(ChildProcessError):
+        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if dead.si_pid == child:
+                return
+            os.waitpid(dead.si_pid, 0)
+
+
 def of_job(mark: str, leader: int | None) -> list[psutil.Process]:
     """The living processes of a job.
 

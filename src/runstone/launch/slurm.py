@@ -16,6 +16,8 @@ from runstone.model.jobs import Job
 SECONDS = 30.0
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
+# What its commands say when the controller is not to be reached.
+_AWAY = ("contact", "timed out", "connect", "communicat", "zero bytes", "temporarily", "try again")
 
 
 class Slurm:
@@ -56,7 +58,11 @@ class Slurm:
 
     def _sbatch(self, name: str, job: Job, folder: Path) -> list[str]:
         words = ["sbatch", "--parsable", "--no-requeue", f"--job-name={name}", f"--comment=run:{job.run}"]
-        words += [f"--output={folder / 'slurm.log'}", f"--chdir={folder}", f"--nodes={job.spec.nodes}"]
+        words += [
+            f"--output={str(folder / 'slurm.log').replace('%', '%%')}",
+            f"--chdir={folder}",
+            f"--nodes={job.spec.nodes}",
+        ]
         words += [f"--{key}={self._config[key]}" for key in ("partition", "account") if self._config.get(key)]
         if job.spec.max_seconds:
             # in minutes, and some more: the supervisor ends the script itself, and tells why
@@ -79,7 +85,10 @@ class Slurm:
         except subprocess.TimeoutExpired as error:
             raise Busy(f"{words[0]} did not answer within {SECONDS:.0f} s.") from error
         if done.returncode:
-            raise Busy(f"{words[0]} ended with the exit code {done.returncode}: {done.stderr.strip()[-500:]}")
+            said = done.stderr.strip()[-500:]
+            # what the controller refuses now it refuses later, too
+            kind = Busy if any(word in said.lower() for word in _AWAY) else Invalid
+            raise kind(f"{words[0]} ended with the exit code {done.returncode}: {said}")
         return done.stdout
 
 

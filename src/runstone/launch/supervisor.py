@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from runstone.journal.identity import alive, here, identify
@@ -20,7 +21,7 @@ from runstone.launch.folders import Folder, restore
 from runstone.launch.installing import Stopped
 from runstone.launch.keeping import Keeper
 from runstone.launch.surroundings import surroundings
-from runstone.model.errors import Conflict, RunstoneError
+from runstone.model.errors import Conflict, Gone, NotFound, RunstoneError
 from runstone.model.jobs import Job
 from runstone.model.runs import Status
 from runstone.service.connect import Service, connect
@@ -50,14 +51,15 @@ class Supervisor:
         self._stopped: str | None = None
 
     def run(self) -> None:
-        """Do the whole job; whatever goes wrong in it becomes the run's error."""
+        """Do the whole job; whatever goes wrong in it becomes the run's error. Replaced when another attempt
+        of it is under way."""
         processes.become_subreaper()
         try:
             ending = self._prepare_and_watch()
-        except Replaced:
-            return
-        except (RunstoneError, OSError, subprocess.SubprocessError) as error:
-            ending = endings.unprepared(error)
+        except (RunstoneError, OSError, ValueError, subprocess.SubprocessError) as error:
+            # the script may have been started before the history refused or failed
+            processes.end_all(self._folder.mark, None, grace=1.0)
+            ending = endings.canceled() if self._asked_to_end() else endings.unprepared(error)
         self._finish(ending)
 
     def adopt(self) -> None:
@@ -67,10 +69,18 @@ class Supervisor:
         while self._job.script is not None and alive(self._job.script):
             time.sleep(LOOK_SECONDS)
             self._look_after(self._job.script.pid)
-        self._finish(self._ending(endings.noted(self._folder.exit_code)))
+        # the session's id may be another's by now; the mark is ours
+        processes.end_all(self._folder.mark, None, grace=1.0)
+        code = endings.noted(self._folder.exit_code)
+        if self._stopped is None and code != 0 and self._asked_to_end():
+            # whoever died before us had begun to end it
+            self._stopped = "canceled"
+        self._finish(self._ending(code))
 
     def _prepare_and_watch(self) -> endings.Ending:
-        self._move(Status.PREPARING)
+        with suppress(Conflict):
+            # its end may have been asked for already, which is looked at below
+            self._move(Status.PREPARING)
         self._folder.make()
         if self._job.spec.snapshot:
             restore(self._service, self._job.spec.snapshot, target=self._folder.code)
@@ -85,7 +95,7 @@ class Supervisor:
             )
         except Stopped:
             return endings.canceled()
-        if self._service.jobs.get(self._job.run).cancel is not None:
+        if self._asked_to_end():
             return endings.canceled()
         command = [prepared.interpreter if word == "python" else word for word in self._job.spec.command[:1]]
         child = self._start([*command, *self._job.spec.command[1:]], prepared.variables(environ))
@@ -113,6 +123,7 @@ class Supervisor:
             try:
                 code = child.wait(LOOK_SECONDS)
             except subprocess.TimeoutExpired:
+                processes.reap_orphans(child.pid)
                 self._look_after(child.pid)
                 continue
             # what the script has left behind in its session would otherwise write on, and live on
@@ -150,12 +161,16 @@ class Supervisor:
         if now < self._ask_again:
             return None
         self._ask_again = now + ASK_SECONDS
-        with suppress(RunstoneError):
+        try:
             if now < self._beat_again:
                 return self._service.jobs.get(self._job.run)
             self._beat_again = now + BEAT_SECONDS
             return self._service.jobs.progress(self._job.run, attempt=self._job.attempt)
-        return None
+        except (Gone, NotFound):
+            # who deletes a run wants nothing of it to go on
+            return replace(self._job, cancel=self._job.created)
+        except RunstoneError:
+            return None
 
     def _cancelled(self) -> bool:
         """Whether the job's end was asked for, while it is being prepared."""
@@ -164,17 +179,29 @@ class Supervisor:
             raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
         return asked is not None and asked.cancel is not None
 
+    def _asked_to_end(self) -> bool:
+        """Whether the job's end was asked for, by a cancel or by deleting the run; Replaced when another
+        attempt of it is under way."""
+        try:
+            job = self._service.jobs.get(self._job.run)
+        except (Gone, NotFound):
+            return True
+        if job.attempt != self._job.attempt:
+            raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
+        return job.cancel is not None
+
     def _ending(self, code: int | None, *, starved: bool = False) -> endings.Ending:
         limit = self._job.spec.max_seconds
         return endings.ending(code, stopped=self._stopped, starved=starved, limit=limit)
 
     def _finish(self, ending: endings.Ending) -> None:
+        self._asked_to_end()
         with suppress(RunstoneError):
             self._move(Status.FINALIZING)
         error = endings.with_last_lines(ending.error, self._folder.log)
         self._keeper.keep_all()
         self._service.shipper.drain_all()
-        with suppress(Conflict):
+        with suppress(Conflict, Gone, NotFound):
             # the script may have said itself how it ended: its word stands
             self._service.runs.move(self._job.run, ending.status, error=error)
         with suppress(Conflict):
@@ -197,8 +224,8 @@ def main(arguments: Sequence[str]) -> int:
             Supervisor(service, service.jobs.progress(run, attempt=int(attempt), supervisor=here())).adopt()
         else:
             Supervisor(service, service.jobs.begin(run, attempt=int(attempt), supervisor=here())).run()
-    except Conflict as error:
-        print(error.message, file=sys.stderr)
+    except (Conflict, Replaced) as error:
+        print(error, file=sys.stderr)
     return 0
 
 

@@ -61,10 +61,15 @@ class Jobs:
             return tuple(jobs.active(tx))
 
     @operation("POST /targets/{target}/claims")
-    def claim(self, target: str, *, agent: str, most: int = 1) -> tuple[Job, ...]:
-        """Take queued jobs for an agent: each is given to one agent alone, and its attempt is counted."""
+    def claim(
+        self, target: str, *, agent: str, workspace: str | None = None, most: int = 1
+    ) -> tuple[Job, ...]:
+        """Take queued jobs for an agent: each is given to one agent alone, and its attempt is counted.
+
+        Only those of ``workspace``, if it is given: another workspace may have another target of that name.
+        """
         with self._database.write() as tx:
-            return tuple(jobs.claim(tx, target, agent=agent, most=most, now=_now()))
+            return tuple(jobs.claim(tx, target, workspace=workspace, agent=agent, most=most, now=_now()))
 
     @operation("POST /runs/{run}/job/begin")
     def begin(self, run: str, *, attempt: int, supervisor: Process) -> Job:

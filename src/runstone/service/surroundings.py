@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,11 @@ def leave(history: Path, run: str, *, environ: Mapping[str, str]) -> None:
     file = os.open(folder / "environment.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(file, "w", encoding="utf-8", errors="surrogateescape") as stream:
         json.dump(kept, stream)
+
+
+def remove(history: Path, run: str) -> None:
+    """Remove what was left for a run that nobody will start, and its other working files."""
+    shutil.rmtree(work_folder(history, run), ignore_errors=True)
 
 
 def left(history: Path, run: str) -> dict[str, str] | None:

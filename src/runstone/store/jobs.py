@@ -26,6 +26,7 @@ UPDATE jobs
  WHERE run IN (SELECT run FROM jobs
                 WHERE state = 'queued'
                   AND target = :target
+                  AND (:workspace = '' OR workspace = (SELECT id FROM workspaces WHERE name = :workspace))
                 ORDER BY priority DESC, run
                 LIMIT :most {skip_locked})
 RETURNING run"""
@@ -94,9 +95,13 @@ def add(
     tx.execute(DEFINE, values)
 
 
-def claim(tx: Transaction, target: str, *, agent: str, most: int, now: int) -> list[Job]:
-    """Take up to ``most`` queued jobs of a target, the most urgent and then the oldest first."""
-    taken = tx.execute(CLAIM, {"target": target, "agent": agent, "most": most, "now": now})
+def claim(
+    tx: Transaction, target: str, *, workspace: str | None, agent: str, most: int, now: int
+) -> list[Job]:
+    """Take up to ``most`` queued jobs of a workspace's target (None: of that name, whose ever), the most
+    urgent and then the oldest first."""
+    values = {"target": target, "workspace": workspace or "", "agent": agent, "most": most, "now": now}
+    taken = tx.execute(CLAIM, values)
     return [job for row in taken if (job := of_run(tx, row["run"]))]
 
 
