@@ -68,7 +68,8 @@ def test_a_clock_that_jumps_changes_no_order(stage: Stage, jump: float):
     assert quality(run) == {}
     for each in (run, stage.see("child")):
         assert each._record.duration is not None
-        assert each._record.duration >= 0
+        # by the clock that never jumps
+        assert 0 <= each._record.duration < 60
         assert each._record.status == "Completed"
         assert each.get_details()["endTimeUtc"] is not None
 
@@ -84,7 +85,7 @@ run.complete()
     ended = stage.run(script, environment=shifted(stage))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert stage.see().get_metrics() == {"loss": 1.0}
-    assert stage.see()._record.duration == 0
+    assert 0 < stage.see()._record.duration < 60
 
 
 def test_charts_over_time_take_times_in_any_order(stage: Stage):

@@ -162,7 +162,7 @@ class Lifecycle(Files):
             # said by a finalizer: the script has ended, and its runs with it
             return
         try:
-            self._operate("move", {"status": status, "error": error})
+            self._operate("move", {"status": status, "error": error, **tracking.took(self)})
         except Conflict:
             self._refresh()
             if self._record.status is not status:

@@ -34,6 +34,8 @@ DELIVERY_SECONDS = 10.0
 _tracked: dict[str, Any] = {}
 # Runs that are being created: how to find each, should an interrupt come before anybody holds it.
 _announced: dict[str, Callable[[], Any]] = {}
+# When a run began in this process, by the clock that never jumps.
+_begun: dict[str, float] = {}
 _sides: dict[str, list[Callable[[], None]]] = {}
 _state: dict[str, Any] = {}
 
@@ -50,9 +52,11 @@ def retract(ref: str) -> None:
     _announced.pop(ref, None)
 
 
-def track(run: Handle) -> None:
-    """From now on this process answers for the run."""
+def track(run: Handle, *, begins: bool = True) -> None:
+    """From now on this process answers for the run, which begins now, unless it goes on."""
     _tracked[run._ref] = run
+    if begins:
+        _begun[run._ref] = time.monotonic()
     _announced.pop(run._ref, None)
     if not _state:
         _install()
@@ -60,8 +64,15 @@ def track(run: Handle) -> None:
 
 def start(run: Lifecycle) -> None:
     """The run begins in this process."""
+    begins = run._record.started is None
     run._operate("move", {"status": Status.RUNNING, "process": here()})
-    track(run)
+    track(run, begins=begins)
+
+
+def took(run: Handle) -> dict[str, float]:
+    """How long the run has taken, where this process knows: as an argument of ``move``."""
+    begun = _begun.get(run._ref)
+    return {} if begun is None else {"seconds": time.monotonic() - begun}
 
 
 def beside(run: Handle, stop: Callable[[], None]) -> None:
@@ -85,6 +96,7 @@ def forget(run: Handle) -> None:
     for stop in _sides.pop(run._ref, ()):
         stop()
     _tracked.pop(run._ref, None)
+    _begun.pop(run._ref, None)
 
 
 def note_exception(error: BaseException) -> None:
@@ -302,6 +314,7 @@ def _beat() -> None:
 def _forked() -> None:
     # the child does not answer for its parent's runs: its exit must not end them
     _tracked.clear()
+    _begun.clear()
     _announced.clear()
     _sides.clear()
     _state.clear()

@@ -58,13 +58,16 @@ class Runs:
         *,
         error: Mapping[str, Any] | None = None,
         process: Process | None = None,
+        seconds: float | None = None,
     ) -> Run:
         """Move the run to another state and record the event; the same state again is harmless.
+
+        ``seconds`` is how long the run took, by a clock that never jumps; without it, by the time of day.
 
         Conflict when the states forbid it: the first terminal state wins, but for ``Failed`` with the reason
         ``infrastructure``, which the true end, or a sign of life, replaces.
         """
-        return self._change(run, lambda tx, n: _move(tx, n, status, error, process))
+        return self._change(run, lambda tx, n: _move(tx, n, status, error, process, seconds))
 
     @operation("POST /runs/{run}/beat")
     def beat(self, run: str) -> None:
@@ -203,10 +206,11 @@ def _move(
     status: Status | str,
     error: Mapping[str, Any] | None = None,
     process: Process | Mapping[str, Any] | None = None,
+    seconds: float | None = None,
 ) -> None:
     if isinstance(process, Mapping):
         process = Process(**process)
-    runs.move(tx, n, Status(status), now=_now(), error=error, process=process)
+    runs.move(tx, n, Status(status), now=_now(), error=error, process=process, seconds=seconds)
 
 
 def _add_properties(tx: Transaction, n: int, properties: Mapping[str, str]) -> None:

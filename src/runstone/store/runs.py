@@ -147,8 +147,10 @@ def move(
     now: int,
     error: Mapping[str, Any] | None = None,
     process: Process | None = None,
+    seconds: float | None = None,
 ) -> bool:
-    """Move a run to another state and record the event; False when it is there already.
+    """Move a run to another state and record the event; False when it is there already. ``seconds`` is how
+    long it ran, where somebody knows better than the time of day.
 
     Conflict when the states forbid it: the first terminal state wins, but for a provisional one (see
     ``may_move``).
@@ -166,7 +168,7 @@ def move(
         )
     if status is Status.RUNNING and provisional:
         known = None
-    values = _moved(row, status, now, error or known, process)
+    values = _moved(row, status, now, error or known, process, seconds)
     tx.execute(MOVE, values)
     events.record(tx, run, category="RunStatusChanged", body=_event(old, status, error), now=now)
     return True
@@ -265,18 +267,26 @@ def _add(tx: Transaction, run: NewRun, parent: Row | None, values: Mapping[str, 
 
 
 def _moved(
-    row: Row, status: Status, now: int, error: Mapping[str, Any] | None, process: Process | None
+    row: Row,
+    status: Status,
+    now: int,
+    error: Mapping[str, Any] | None,
+    process: Process | None,
+    seconds: float | None,
 ) -> dict[str, Any]:
     started = row["started"]
     if started is None and status is Status.RUNNING:
         started = now
     ended = now if status.terminal else None
+    duration = None
+    if ended is not None and started is not None:
+        duration = max(0, ended - started) if seconds is None else round(seconds * 1e6)
     return {
         "run": row["n"],
         "status": str(status),
         "started": started,
         "ended": ended,
-        "duration": max(0, ended - started) if ended is not None and started is not None else None,
+        "duration": duration,
         "error": _error(error) if error and status is not Status.COMPLETED else None,
         "process": json.dumps(asdict(process)) if process else row["process"],
     }
@@ -314,6 +324,7 @@ def _run(row: Row, sets: Mapping[str, Mapping[str, Any]]) -> Run:
         created=row["created"],
         started=row["started"],
         ended=row["ended"],
+        elapsed=row["duration"],
         parent=row["parent_id"],
         root=row["root_id"],
         depth=row["depth"],
