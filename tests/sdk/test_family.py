@@ -45,6 +45,11 @@ def test_a_childs_name_follows_its_parents(run: Run) -> None:
     assert run.child_run().name is None
 
 
+def test_a_childs_name_is_what_it_is_shown_by(run: Run) -> None:
+    assert run.child_run(name="fold 1").display_name == "fold 1"
+    assert run.child_run(name="fold 2", display_name="last").display_name == "last"
+
+
 def test_a_child_may_have_an_id_of_its_own(run: Run) -> None:
     assert run.child_run(run_id="mine").id == "mine"
     with pytest.raises(UserErrorException, match="mine"):

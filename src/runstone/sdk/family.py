@@ -36,12 +36,14 @@ class Family(Handle):
         """Start a child run in this process; it is Running at once.
 
         Args:
-            name: a name; under a parent without a name it is kept as ``>name``.
+            name: a name; under a parent without a name it is kept as ``>name``. It is the display name, too,
+                unless you give one.
             run_id: an id of your own; a GUID by default.
             outputs: a directory that is uploaded when the child completes; nothing is by default.
             **more: ``display_name``, ``description``, ``tags``, ``properties``, ``params``.
         """
         if name is not None:
+            more.setdefault("display_name", name)
             name = f"{self._record.name or ''}>{name}"
         return starting.start_child(self, name=name, run_id=run_id, outputs=outputs, **more)
 
