@@ -99,8 +99,7 @@ def test_forked_workers_log_beside_busy_threads_of_their_parent(stage: Stage, le
     script = WORKER + FORKED + PLAIN_FORK.replace("LEAVE", leave) + "run.complete()\n"
     if "kill" in leave:
         script = script.replace("== 0\n", "== -9\n", 1)
-    # the forkserver's socket lies in the temporary directory, and the name of a socket is short
-    ended = stage.run(script, environment={"TMPDIR": None})
+    ended = stage.run(script)
     assert (ended.returncode, ended.stderr) == (0, "")
     run = stage.see()
     each_once(run, ranks=8, each=500)
@@ -196,7 +195,8 @@ POOLS["joblib"] = """
 def test_a_run_goes_to_workers_of_every_kind(stage: Stage, pool: str):
     main = "\nif __name__ == '__main__':\n    run = begin()\n    run.log('loss', 0.0, step=-1)\n"
     script = WORKER + main + POOLS[pool] + "    assert run.get_status() == 'Running'\n    run.complete()\n"
-    ended = stage.run(script)
+    # the forkserver's socket lies in the temporary directory, and the name of a socket is short
+    ended = stage.run(script, environment={"TMPDIR": None})
     assert (ended.returncode, ended.stderr) == (0, "")
     run = stage.see()
     each_once(run, ranks=4, each=500)
