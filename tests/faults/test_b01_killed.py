@@ -93,7 +93,7 @@ def five_are_whole(run: Run, done: list[int]) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_a_killed_process_has_lost_nothing(stage: Stage, count, rng: random.Random, part: int):
     rng.seed(rng.random() + part)
-    for number in range(count(20, 1_000)):
+    for number in range(count(10, 500)):
         done = stage.counts()
         process = stage.start(FLAT_OUT.replace("begin()", f"begin('r{number}')"))
         until(lambda done=done: done[0])
@@ -111,7 +111,7 @@ def test_five_metrics_from_three_threads_are_whole_after_a_kill(
     stage: Stage, count, rng: random.Random, part: int
 ):
     rng.seed(rng.random() + part)
-    for number in range(count(20, 1_000)):
+    for number in range(count(10, 500)):
         done = stage.counts()
         process = stage.start(FIVE.replace("begin()", f"begin('r{number}')"))
         until(lambda done=done: all(done[:3]))
