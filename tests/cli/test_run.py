@@ -215,6 +215,33 @@ def test_a_terminal_gets_a_table_that_fits_and_a_pipe_gets_json(filled):
     assert on_a_terminal("run", "list", "-o", "ndjson", columns=80).startswith('{"runId"')
 
 
+def test_a_narrow_terminal_goes_without_columns_before_a_status_or_a_number_is_cut(runstone, python, write):
+    write(
+        "make.py",
+        "from runstone import Experiment, Workspace\n"
+        "e = Experiment(Workspace.from_config(), 'narrow-terminals')\n"
+        "with e.start_logging(display_name='first', run_id='r' * 36, capture='none') as run:\n"
+        "    run.log_metrics({'loss': -1.2345678e-05})\n    run.log_row('a row', x=1)\n",
+    )
+    assert python("make.py").code == 0
+    heading, _, row = on_a_terminal("run", "list", columns=80).splitlines()
+    assert max(len(heading), len(row)) <= 80
+    assert "Started" not in heading
+    assert "a row" not in heading
+    assert [row.split()[at] for at in (0, 1, 3, 4)] == ["r" * 36, "first", "Completed", "-1.235e-05"]
+    assert "Started" in on_a_terminal("run", "list", columns=110)
+    assert "narrow-terminals" in on_a_terminal("run", "list", columns=140)
+
+
+def test_a_failed_run_on_a_terminal_says_where(runstone, write):
+    write("wrong.py", "from azureml.core import Run\nRun.get_context()\n1 / 0\n")
+    assert runstone("exec", "-n", "wrong", "wrong.py").code == 1
+    (run,) = runstone("run", "list").json
+    text = on_a_terminal("run", "show", "-r", run["runId"], columns=80)
+    assert "division by zero" in text
+    assert re.search(r'File ".*wrong\.py", line 3', text)
+
+
 def test_a_run_on_a_terminal_is_a_card(filled):
     text = on_a_terminal("run", "show", "-r", "run-2", columns=80)
     assert "Experiment   digits, run 3" in text

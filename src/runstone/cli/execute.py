@@ -12,7 +12,11 @@ from runstone.cli.options import debug
 from runstone.cli.script import Script
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command(
+    "exec",
+    short_help="Run a script, also one made for Azure ML SDK v1.",
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+)
 @click.option("--experiment", "-e", "--experiment-name", help="The experiment of a run that names none.")
 @click.option("--name", "-n", help="The display name of the run that `Run.get_context()` gives.")
 @click.option("--module", "-m", is_flag=True, help="SCRIPT is the name of a module, as in `python -m`.")

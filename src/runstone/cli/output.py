@@ -13,8 +13,11 @@ from typing import Any
 import click
 
 GAP = "  "
-# A column gives way to a narrow terminal down to this width.
+# A column gives way to a narrow terminal down to this width; these stay whole, and a number is never cut.
 LEAST = 8
+WHOLE = ("Status", "Started")
+# What a narrow terminal goes without, in this order, before it is too wide all the same.
+SPARE = ("Duration", "Started", "Experiment")
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -55,18 +58,20 @@ def warnings(texts: Iterable[str]) -> None:
 
 
 def grid(rows: Sequence[Mapping[str, str]], room: int | None) -> list[str]:
-    """Rows under their headings, in columns; numbers to the right, wide columns cut to fit the width."""
+    """Rows under their headings, in columns; numbers to the right. To fit the width, long texts are cut, then
+    columns that can be spared are left out."""
     if not rows:
         return []
-    names = list(rows[0])
-    cells = [[clean(row[name]) for name in names] for row in rows]
-    widths = [
-        max(map(columns, [name, *column]))
-        for name, column in zip(names, zip(*cells, strict=True), strict=True)
-    ]
+    shown = {name: [clean(row[name]) for row in rows] for name in rows[0]}
+    for spare in SPARE:
+        if room is None or _total(_least(shown)) <= room:
+            break
+        shown.pop(spare, None)
+    names, cells = list(shown), list(zip(*shown.values(), strict=True))
+    widths = [max(map(columns, [name, *column])) for name, column in shown.items()]
     if room is not None:
-        widths = _fitted(widths, room)
-    right = [all(_numeric(row[at]) for row in cells) for at in range(len(names))]
+        widths = _fitted(widths, _least(shown), room)
+    right = [all(map(_numeric, column)) for column in shown.values()]
     return [
         GAP.join(
             _padded(cell, size, end) for cell, size, end in zip(line, widths, right, strict=True)
@@ -113,15 +118,33 @@ def columns(text: str) -> int:
     )
 
 
-def _fitted(widths: list[int], room: int) -> list[int]:
+def _least(shown: Mapping[str, Sequence[str]]) -> list[int]:
+    found = []
+    for at, (name, column) in enumerate(shown.items()):
+        widest = max(map(columns, column))
+        heading = columns(name)
+        # the first column, the id, is what people copy: it is never cut
+        if at == 0 or name in WHOLE:
+            found.append(max(heading, widest))
+        elif all(map(_numeric, column)):
+            found.append(max(widest, min(heading, LEAST)))
+        else:
+            found.append(min(max(heading, widest), LEAST))
+    return found
+
+
+def _fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
     widths = list(widths)
-    # the first column, the id, is what people copy: it is never cut
-    while sum(widths) + len(GAP) * (len(widths) - 1) > room:
-        widest = max(range(1, len(widths)), key=lambda at: widths[at], default=0)
-        if not widest or widths[widest] <= LEAST:
+    while _total(widths) > room:
+        loose = [at for at, size in enumerate(widths) if size > least[at]]
+        if not loose:
             break
-        widths[widest] -= 1
+        widths[max(loose, key=lambda at: widths[at])] -= 1
     return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def _padded(text: str, size: int, right: bool) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runstone.service.connect import Service
 
 KEY_METRICS = 3
+LAST_LINES = 20
 _LOGS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
 
 
@@ -69,8 +70,14 @@ def table(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[di
 
 
 def key_metrics(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[str]:
-    """The metrics that are ordered by, then those that most runs have; never those of the machine."""
-    counts = Counter(name for row in documents for name in row["metrics"] if not name.startswith("system."))
+    """The metrics that are ordered by, then those that most runs have; never those of the machine, nor those
+    without a last value, such as tables."""
+    counts = Counter(
+        name
+        for row in documents
+        for name, value in row["metrics"].items()
+        if value is not None and not name.startswith("system.")
+    )
     asked = [name for name in counts if f"metrics.{name}" in order_by or f"metrics.`{name}`" in order_by]
     common = [name for name, _ in counts.most_common() if name not in asked]
     return (asked + common)[:KEY_METRICS]
@@ -152,7 +159,11 @@ def number(value: Any) -> str:
 
 
 def _error(error: Mapping[str, Any] | None) -> str:
-    return "" if error is None else f"{error.get('code')}: {error.get('message') or ''}".rstrip(": ")
+    if error is None:
+        return ""
+    said = f"{error.get('code')}: {error.get('message') or ''}".rstrip(": ")
+    last = error.get("lastLines") or str(error.get("traceback") or "").splitlines()
+    return "\n".join([said, *map(str, last[-LAST_LINES:])])
 
 
 def _group(title: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:

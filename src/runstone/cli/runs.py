@@ -60,7 +60,7 @@ class Wanted:
         return " and ".join(clause for clause in clauses if clause)
 
 
-@run.command("list")
+@run.command("list", short_help="List runs, newest first.")
 @click.option("--experiment-name", "-e", help="Only runs of this experiment.")
 @click.option("--last", "--limit", "limit", type=click.IntRange(1), default=LAST, help="At most so many; 10.")
 @click.option("--status", multiple=True, help="Only runs in this state, e.g. Completed; may be repeated.")
