@@ -20,6 +20,7 @@ from runstone.exceptions import (
     UserErrorException,
 )
 from runstone.sdk import snapshots
+from runstone.service.surroundings import work_folder
 from tests.launch.conftest import LOG, Bench
 
 TRAIN = """
@@ -220,3 +221,13 @@ def test_jobs_wait_for_their_turn_by_priority(bench: Bench):
     low.wait_for_completion()
     high_began, low_began = (run.get_details()["startTimeUtc"] for run in (high, low))
     assert high_began < low_began
+
+
+def test_a_job_that_is_cancelled_in_the_queue_leaves_no_environment_behind(bench: Bench):
+    for _ in range(2):
+        bench.submit("import time; time.sleep(60)")
+    run = bench.submit("pass", compute_target="local")
+    left = work_folder(bench.history, run._ref) / "environment.json"
+    run.cancel()
+    run.wait_for_completion()
+    bench.until(lambda: not left.exists())

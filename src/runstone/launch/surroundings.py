@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -55,7 +56,8 @@ def _of_run(service: Service, job: Job, folder: Folder) -> Mapping[str, str]:
 def _paths(history: Path, given: str | None) -> list[str]:
     """Runstone itself, for interpreters that lack it, and the azureml names, in front of what was given."""
     package = Path(__file__).parent.parent
-    lone = history / "work" / "path"
+    # by its place: another interpreter's Runstone, or one that was removed, is not this one
+    lone = history / "work" / "path" / hashlib.sha256(os.fsencode(package)).hexdigest()[:16]
     lone.mkdir(parents=True, exist_ok=True)
     # a link to the package alone: its neighbours in site-packages are not this script's
     with suppress(FileExistsError):

@@ -48,18 +48,23 @@ def submit(
     service = experiment.workspace._service
     spec = _spec(service, config)
     new = _new(experiment, config, tags=tags, parent=parent)
-    record = service.jobs.submit(
-        experiment.workspace.name,
-        new,
-        spec=spec,
-        target=_target(config.compute_target),
-        priority=config.priority,
-        definition=_definition(config, spec),
-    )
-    run = ScriptRun._of(experiment, record)
-    surroundings.leave(service.root, run._ref, environ=environment())
+    ref = experiment.workspace._reference(new.id)
+    # before there is a job: an agent may take it at once
+    surroundings.leave(service.root, ref, environ=environment())
+    try:
+        record = service.jobs.submit(
+            experiment.workspace.name,
+            new,
+            spec=spec,
+            target=_target(config.compute_target),
+            priority=config.priority,
+            definition=_definition(config, spec),
+        )
+    except BaseException:
+        surroundings.remove(service.root, ref)
+        raise
     start_agent(service.root, environment())
-    return run
+    return ScriptRun._of(experiment, record)
 
 
 def _spec(service: Service, config: ScriptRunConfig) -> Spec:

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from runstone.store.claim import held
 
 CLAIM = "agent"
+MOST_LOG_BYTES = 1 << 20
 # What says to which run a process belongs: an agent belongs to none.
 _OWN = ("RUNSTONE_JOB", "RUNSTONE_RUN", "AZUREML_RUN")
 
+log = logging.getLogger(__name__)
+
 
 def start_agent(history: Path, environ: Mapping[str, str]) -> None:
-    """Start the history's agent, unless it has one."""
+    """Start the history's agent, unless it has one.
+
+    A process that cannot (in a history that it may only read) says so: whoever looks next starts one.
+    """
     if held(history, CLAIM):
         return
+    try:
+        _start(history, environ)
+    except OSError as error:
+        log.warning("The agent that sees to submitted runs could not be started: %s", error)
+
+
+def _start(history: Path, environ: Mapping[str, str]) -> None:
     kept = {name: value for name, value in environ.items() if not name.startswith(_OWN)}
-    kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    with open(history / "agent.log", "ab") as log:
+    # Python's own modules first: a file of the user's called queue.py is not meant
+    own = sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+    kept["PYTHONPATH"] = os.pathsep.join([*own, *(path for path in sys.path if path and path not in own)])
+    with open(history / "agent.log", _mode(history / "agent.log")) as words:
         # the shell leaves the agent to the system: the end of our processes is not its end
         subprocess.Popen(
             ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runstone.launch.agent", str(history)],
             env=kept,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=words,
+            stderr=words,
             start_new_session=True,
             cwd="/",
         ).wait()
+
+
+def _mode(path: Path) -> Literal["ab", "wb"]:
+    """Append to the log of the agents before, unless they had much to say."""
+    return "wb" if path.exists() and path.stat().st_size > MOST_LOG_BYTES else "ab"

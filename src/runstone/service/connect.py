@@ -78,7 +78,7 @@ class Service:
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
-        self.jobs = Jobs(self.database, settle=self.recovery.settle)
+        self.jobs = Jobs(self.database, settle=self.recovery.settle, root=root)
         self.snapshots = Snapshots(self.database, blobs)
         self.assets = Assets(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from runstone.model.errors import Conflict, Invalid, NotFound
 from runstone.model.jobs import ENDED, LOCAL, QUEUED, STARTED, Job, Spec, Target
 from runstone.model.runs import NewRun, Process, Run, Status
+from runstone.service import surroundings
 from runstone.service.operation import operation
 from runstone.store import experiments, jobs, runs
 from runstone.store.database import Database, Transaction
@@ -20,9 +22,10 @@ CANCELED = {"code": "Canceled", "message": "Canceled by the user.", "reason": "u
 class Jobs:
     """The submitted runs of a history, seen by those who execute them."""
 
-    def __init__(self, database: Database, *, settle: Callable[[], None]) -> None:
+    def __init__(self, database: Database, *, settle: Callable[[], None], root: Path) -> None:
         self._database = database
         self._settle = settle
+        self._root = root
 
     @operation("POST /workspaces/{workspace}/jobs")
     def submit(
@@ -141,9 +144,13 @@ class Jobs:
                     f"cancelled.",
                     expected=row["status"],
                 )
-            for n in [row["n"], *(runs.descendants(tx, row["n"]) if children else ())]:
-                _cancel(tx, n)
-            return runs.load(tx, [row["n"]])[0]
+            family = [row["n"], *(runs.descendants(tx, row["n"]) if children else ())]
+            never_begun = [job.run for n in family if (job := _cancel(tx, n))]
+            found = runs.load(tx, [row["n"]])[0]
+        for ref in never_begun:
+            # no supervisor will
+            surroundings.remove(self._root, ref)
+        return found
 
     @operation("PUT /workspaces/{workspace}/targets")
     def attach(self, workspace: str, target: Target) -> Target:
@@ -184,20 +191,22 @@ class Jobs:
         return job
 
 
-def _cancel(tx: Transaction, n: int) -> None:
+def _cancel(tx: Transaction, n: int) -> Job | None:
+    """The job, if it ends with this: nobody had taken it."""
     run = runs.load(tx, [n])[0]
     if run.status.terminal:
-        return
+        return None
     job = jobs.of_run(tx, n)
     if job is None or job.state == QUEUED:
         runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
         if job is not None:
             jobs.change(tx, n, only=None, now=_now(), state=ENDED, cancel=_now())
-        return
+        return job
     if job.cancel is None:
         jobs.change(tx, n, only=None, now=_now(), cancel=_now())
     if run.status is not Status.CANCEL_REQUESTED:
         runs.move(tx, n, Status.CANCEL_REQUESTED, now=_now())
+    return None
 
 
 def _now() -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LOOK_SHARE = 20
 SILENT_SECONDS = 30.0
 LOST_SECONDS = 300.0
+AGENT_SECONDS = 3.0
 # Runs, or batches, from which on another process seals them: a reader may seal fewer by the way.
 MANY = 200
 
@@ -52,6 +53,7 @@ class Recovery:
         self._root = root
         self._environ = environ
         self._look_again = 0.0
+        self._agent_again = 0.0
 
     def settle(self, ref: str | None = None) -> None:
         """Take in every record that a ``log()`` has written, and end the runs whose processes have died: the
@@ -107,8 +109,9 @@ class Recovery:
             self._declare(ref, status, reason)
         with self._database.read() as tx:
             waiting = jobs.any_active(tx)
-        if waiting:
-            # an agent that was killed leaves jobs that nobody looks after
+        if waiting and time.monotonic() >= self._agent_again:
+            # an agent that was killed leaves jobs that nobody looks after; one that begins takes a moment
+            self._agent_again = time.monotonic() + AGENT_SECONDS
             start_agent(self._root, self._environ)
 
     def _declare(self, ref: str, status: Status, why: str) -> None:

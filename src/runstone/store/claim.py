@@ -67,6 +67,8 @@ def held(directory: Path, work: str) -> bool:
     try:
         with open(directory / f"{work}.lock", "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # not by closing: a child that was forked meanwhile has the same file open
+            fcntl.flock(file, fcntl.LOCK_UN)
     except FileNotFoundError:
         return False
     except OSError:
@@ -80,7 +82,10 @@ def waiting_claim(directory: Path, work: str) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / f"{work}.lock", "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _forked() -> None:
