@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 from runstone.model import runs as model
-from runstone.model.errors import ActivityFailedException, Conflict
+from runstone.model.errors import ActivityFailedException, Conflict, NotFound
 from runstone.sdk import details
 from runstone.sdk.handle import warn
+from runstone.sdk.readable import Readable
 from runstone.sdk.run import Run
 from runstone.sdk.submitting import RUN_TYPE as _RUN_TYPE
 
@@ -58,14 +59,20 @@ class ScriptRun(Run):
 
     def _stream(self) -> None:
         offset = 0
+        readable = Readable()
         while True:
             ended = model.Status(self.get_status()).terminal
-            while LOG in self._service.logs.names(self._ref):
-                part = self._service.logs.read(self._ref, LOG, offset=offset)
-                if not part:
-                    break
+            while part := self._printed(offset):
                 offset += len(part)
-                print(part.decode("utf-8", "replace"), end="", flush=True)
+                print(readable.shown(part), end="", flush=True)
             if ended:
+                print(readable.shown(b"", last=True), end="", flush=True)
                 return
             time.sleep(LOOK_SECONDS)
+
+    def _printed(self, offset: int) -> bytes:
+        try:
+            return self._service.logs.read(self._ref, LOG, offset=offset)
+        except NotFound:
+            # nothing yet, or nothing at all
+            return b""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from runstone.model.errors import NotFound
 from runstone.service.artifacts import Artifacts
 from runstone.service.operation import operation
 from runstone.service.recovery import spool_of
@@ -42,11 +43,18 @@ class Logs:
         with self._database.read() as tx:
             runs.find(tx, run)
         path = spool_of(self._root, run) / name
-        if name in self._growing(run):
+        grows = name in self._growing(run)
+        if grows:
             with suppress(FileNotFoundError), open(path, "rb") as growing:
                 growing.seek(offset)
                 return growing.read(most)
-        size = self._artifacts.get(run, name).size
+        try:
+            size = self._artifacts.get(run, name).size
+        except NotFound:
+            if grows:
+                # it has ended meanwhile, and held nothing that would have been kept
+                return b""
+            raise
         if offset >= size:
             return b""
         with self._artifacts.open(run, name, offset=offset) as kept:
