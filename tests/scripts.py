@@ -141,6 +141,8 @@ class Stage:
             "RUNSTONE_HOME": str(self.folder / "home"),
             "RUNSTONE_CAPTURE": "none",
             "TMPDIR": str(self.folder / "tmp"),
+            # Python 3.12 warns of every fork of a process with threads
+            "PYTHONWARNINGS": "ignore::DeprecationWarning",
         }
         merged: dict[str, str | None] = {**base, **given}
         return {key: value for key, value in merged.items() if value is not None}
