@@ -30,7 +30,7 @@ PAUSE_SECONDS = 0.1
 IDLE_SECONDS = 20.0
 ATTEMPTS = 3
 # A supervisor that was started needs a moment to say so.
-START_SECONDS = 60.0
+START_SECONDS = 30.0
 # How long an engine that is away is left alone, and how much of what goes wrong is remembered.
 REST_SECONDS = 5.0
 MOST_WHILE_AWAY = 720

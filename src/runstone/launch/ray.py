@@ -75,7 +75,8 @@ class Ray:
             text = error.read(2000).decode("utf-8", "replace")
             if error.code == 500 and "already exists" in text:
                 return {}
-            raise Busy(f"Ray at {self._address} answered {error.code}: {text[-300:]}") from error
+            kind = Invalid if error.code < 500 else Busy
+            raise kind(f"Ray at {self._address} answered {error.code}: {text[-300:]}") from error
         except (urllib.error.URLError, TimeoutError, ValueError) as error:
             raise Busy(f"Ray at {self._address} cannot be reached: {error}") from error
 

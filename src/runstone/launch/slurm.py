@@ -14,6 +14,7 @@ from runstone.model.errors import Busy, Invalid
 from runstone.model.jobs import Job
 
 SECONDS = 30.0
+MONTH = 30 * 24 * 3600
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 _RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 # What its commands say when the controller is not to be reached.
@@ -64,7 +65,8 @@ class Slurm:
             f"--nodes={job.spec.nodes}",
         ]
         words += [f"--{key}={self._config[key]}" for key in ("partition", "account") if self._config.get(key)]
-        if job.spec.max_seconds:
+        # the default of a month is more than most partitions allow: such a job would wait for ever
+        if job.spec.max_seconds and job.spec.max_seconds < MONTH:
             # in minutes, and some more: the supervisor ends the script itself, and tells why
             words.append(f"--time={int(job.spec.max_seconds // 60) + 5}")
         return [*words, *(str(word) for word in self._config.get("arguments", ()))]
