@@ -118,6 +118,37 @@ def test_a_worker_that_ends_by_an_exception_does_not_fail_its_parent(stage: Stag
     assert stage.see().status == "Completed"
 
 
+def test_forks_and_signals_at_once_wait_for_nobody(stage: Stage):
+    script = (
+        WORKER
+        + """
+run = begin()
+run.flush()
+
+def tick(*_):
+    run.tag("alive", "yes")
+    run.log("tick", 1.0)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005)
+
+signal.signal(signal.SIGALRM, tick)
+signal.setitimer(signal.ITIMER_REAL, 0.0005)
+for rank in range(30):
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        run.log("loss", 0.0, step=rank * 2**40)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+run.complete()
+"""
+    )
+    ended = stage.run(script)
+    assert ended.returncode == 0, ended.stderr
+    each_once(stage.see(), ranks=30, each=1)
+    assert stage.see().status == "Completed"
+
+
 def test_a_child_of_a_child_logs_too(stage: Stage):
     script = (
         WORKER

@@ -48,6 +48,11 @@ class Pool:
             if os.getpid() == pid:
                 self._leave()
 
+    def check(self) -> None:
+        """Busy when this is a signal handler in the middle of a fork: it would wait for itself."""
+        if self._forking == threading.get_ident():
+            raise Busy("The process is in the middle of a fork of this same thread; try again after it.")
+
     def close(self) -> None:
         """Close the idle connections; one that a thread is using closes when it is given back."""
         self._closed = True
@@ -58,7 +63,8 @@ class Pool:
         # what a signal handler does may come in between
         self._gate = threading.Condition(threading.RLock())
         self._users: Counter[int] = Counter()
-        self._forking = 0
+        # the thread that forks
+        self._forking: int | None = None
         # of the parent, never to be closed here: that would touch the parent's files
         self._abandoned: list[sqlite3.Connection] = []
         self._inherited = False
@@ -68,7 +74,8 @@ class Pool:
         with self._gate:
             if self._inherited:
                 raise Busy("This process was forked while its parent wrote; it leaves the history to others.")
-            while self._forking and me not in self._users:
+            self.check()
+            while self._forking is not None and me not in self._users:
                 self._gate.wait()
             self._users[me] += 1
 
@@ -95,21 +102,21 @@ class Pool:
     def _before_fork(self) -> None:
         deadline = time.monotonic() + FORK_SECONDS
         self._gate.acquire()
-        self._forking += 1
+        self._forking = threading.get_ident()
         while self._users.keys() - {threading.get_ident()} and time.monotonic() < deadline:
             self._gate.wait(deadline - time.monotonic())
         if not self._users:
             self._close_idle()
 
     def _after_fork(self) -> None:
-        self._forking -= 1
+        self._forking = None
         self._gate.notify_all()
         self._gate.release()
 
     def _in_child(self) -> None:
         used, idle = bool(self._users), self._idle
         self._begin()
-        self._inherited = used
+        self._inherited = used or bool(idle)
         self._abandoned = idle
 
 

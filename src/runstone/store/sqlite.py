@@ -102,6 +102,7 @@ class Sqlite(Database):
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """One writer at a time: in this process by a lock, among processes by ``BEGIN IMMEDIATE``."""
+        self._pool.check()
         wait = patience.left(WAIT)
         deadline = time.monotonic() + wait
         if not self._turn.acquire(timeout=wait):
