@@ -57,12 +57,13 @@ import itertools
 gc.set_threshold(1)
 run = begin()
 # a finaliser may run in any thread
-ended = itertools.count()
+ended, told = itertools.count(), []
 
 class Last:
     def __del__(self):
         at = next(ended)
         run.log("ended", float(at), step=at)
+        told.append(at)
 
 def cycle():
     one, other = Last(), Last()
@@ -72,7 +73,9 @@ for i in range(3_000):
     cycle()
     run.log("loss", i / 7, step=i)
     run.log_metrics({"a": i, f"b{i % 7}": [i][0]}, step=i)
-gc.collect()
+# another thread may be collecting at this moment
+while len(told) < 6_000:
+    gc.collect()
 run.tag("ended", str(next(ended)))
 """
 
