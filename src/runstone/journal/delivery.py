@@ -94,6 +94,9 @@ class Delivery:
 
     def _send_all(self) -> None:
         """Send what there is; then delete the segments that were final before it was read."""
+        if self.own is not None:
+            # what others did to the files is mended while nothing is on its way
+            self.own.sync()
         final = self._final()
         self._find_place()
         self._send_segments()
@@ -161,9 +164,7 @@ class Delivery:
     def _send(self, batch: Batch) -> bool:
         """Send a batch; False when the place has changed and reading begins anew from there."""
         try:
-            last = self._service.runs.append(
-                batch.run, writer=batch.writer, first=batch.first, records=batch.records, lost=batch.lost
-            )
+            last = self._append(batch)
         except Conflict as conflict:
             return self._rewind(batch, conflict)
         except TooLarge:
@@ -173,12 +174,25 @@ class Delivery:
             self._reader.seek(batch.first - batch.lost)
             return False
         self._arrived = last
-        if self.own is not None:
-            self.own.acknowledge(last)
         if last != batch.last:
             self._reader.seek(last + 1)
             return False
         return True
+
+    def _append(self, batch: Batch) -> int:
+        """Hand a batch over; its writer knows meanwhile that it is on its way."""
+        if self.own is not None:
+            self.own.sending(True)
+        try:
+            last = self._service.runs.append(
+                batch.run, writer=batch.writer, first=batch.first, records=batch.records, lost=batch.lost
+            )
+            if self.own is not None:
+                self.own.acknowledge(last)
+            return last
+        finally:
+            if self.own is not None:
+                self.own.sending(False)
 
     def _rewind(self, batch: Batch, conflict: Conflict) -> bool:
         expected = conflict.expected

@@ -69,6 +69,7 @@ class Sink:
         # the number of the segment that is or will be written next; those below get nothing more
         self.current = 1
         self.lost = 0
+        self.sending = False
         self.every = 1
         self._process: Process | None = None
         self._note = note
@@ -187,7 +188,8 @@ class Sink:
             # an exception from a signal handler came between a write and its count
             self.written = self._first - 1 + count(self._content()) + len(self.memory)
             self.size = status.st_size
-        if status.st_size < self.size or not self._in_place():
+        # while records are on their way it is not known yet which of them would be written twice
+        if not self.sending and (status.st_size < self.size or not self._in_place()):
             self._salvage()
 
     def acknowledge(self, number: int) -> None:

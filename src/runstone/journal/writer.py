@@ -178,6 +178,11 @@ class Writer:
             if not self._busy:
                 self._sink.acknowledge(number)
 
+    def sending(self, going: bool) -> None:
+        """Records are on their way to the history, or have arrived, or have not."""
+        with self._lock:
+            self._sink.sending = going
+
     def memory(self, limit: int = BATCH_BYTES) -> Batch | None:
         """The next of what no disk would take, to be delivered from memory; it stands behind all segments."""
         with self._lock:
