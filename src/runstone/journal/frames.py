@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
@@ -77,12 +77,15 @@ class Shape:
     step: StepType
     columns: tuple[tuple[str, ColumnType], ...]
 
-    @cached_property
+    @property
     def packer(self) -> struct.Struct:
         """Length, shape, time in ns, the step if there is one, a value for each column: all but the CRC."""
-        return struct.Struct(
-            "<IIq" + _STEP_CODE[self.step] + "".join(_CODE[type] for _, type in self.columns)
-        )
+        found: struct.Struct | None = self.__dict__.get("_packer")
+        if found is None:
+            # not by `cached_property`, which has a lock: in a forked child it could be held for ever
+            columns = "".join(_CODE[type] for _, type in self.columns)
+            found = self.__dict__["_packer"] = struct.Struct("<IIq" + _STEP_CODE[self.step] + columns)
+        return found
 
     @property
     def length(self) -> int:

@@ -61,6 +61,9 @@ class Shipper:
         self._warn = logging.getLogger("runstone").warning if warn is None else warn
         self._strict = strict
         self._limits = limits
+        # Looked up once, by this thread: `tempfile` holds a lock meanwhile, which a child that is forked then
+        # would inherit as held for ever.
+        segment.fallback(self.journal)
         self._begin()
         _living.add(self)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
+import os
 import re
+import threading
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -26,8 +27,27 @@ _UNPRINTABLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\
 _log = logging.getLogger("runstone")
 
 
+class _Journal:
+    """A handle's journal, made at the first log(), as most handles only read; then the handle has it itself.
+
+    Threads and signal handlers may come at once, and in a forked child no lock of its parent's is waited for.
+    """
+
+    making = threading.RLock()
+
+    def __get__(self, run: Any, kind: type | None = None) -> Any:
+        if run is None:
+            return self
+        with _Journal.making:
+            if "_journal" not in run.__dict__:
+                run.__dict__.setdefault("_journal", run._service.shipper.writer(run._ref))
+            return run.__dict__["_journal"]
+
+
 class Handle:
     """A run's place in a history. The record is what was last fetched; operations bring it up to date."""
+
+    _journal: Writer = _Journal()  # type: ignore[assignment]
 
     def __init__(self, experiment: Experiment, record: model.Run) -> None:
         self._experiment = experiment
@@ -57,11 +77,6 @@ class Handle:
     @property
     def _service(self) -> Service:
         return self._experiment.workspace._service
-
-    @functools.cached_property
-    def _journal(self) -> Writer:
-        # made at the first log(): most handles on runs only read
-        return self._service.shipper.writer(self._ref)
 
     def _refresh(self) -> model.Run:
         self._record = self._service.runs.get(self._ref)
@@ -120,3 +135,10 @@ def said(error: BaseException) -> str:
 def printable(text: str) -> str:
     """A text as it can be kept and shown everywhere: no colours, control characters or lone surrogates."""
     return _UNPRINTABLE.sub("", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _forked() -> None:
+    _Journal.making = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forked)
