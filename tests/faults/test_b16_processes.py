@@ -118,6 +118,35 @@ def test_a_worker_that_ends_by_an_exception_does_not_fail_its_parent(stage: Stag
     assert stage.see().status == "Completed"
 
 
+def test_a_fork_at_any_moment_of_a_first_log_waits_for_nobody(stage: Stage, count):
+    script = (
+        WORKER
+        + """
+runs = experiment()
+for at in range(int(sys.argv[1])):
+    run = runs.start_logging(run_id=f"r{at}", outputs=False, capture="none")
+    # other threads, and the one that delivers, are in the middle of their first steps
+    threads = [threading.Thread(target=run.log_metrics, args=({f"a{i}": 1.0, "b": at},)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    child = os.fork()
+    if not child:
+        run.log("child", 1.0)
+        run.log_metrics({f"a{at}": 1.0, "c": 2.0})
+        sys.exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for thread in threads:
+        thread.join()
+    run.complete()
+"""
+    )
+    ended = stage.run(script, count(12, 400))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for at in range(count(12, 400)):
+        names = set(stage.see(f"r{at}").get_metrics())
+        assert {"child", "c", "b", "a0", "a1", "a2", "a3"} <= names
+
+
 def test_forks_and_signals_at_once_wait_for_nobody(stage: Stage):
     script = (
         WORKER
