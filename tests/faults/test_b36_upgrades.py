@@ -39,7 +39,7 @@ from runstone.store import migrations, sqlite
 from runstone.store.database import open_database
 
 at, kind, left = sys.argv[1], sys.argv[2], [int(sys.argv[3])]
-schema = {**migrations.steps(kind), **{2: sys.argv[4], 3: sys.argv[5]}}
+schema = {1: migrations.steps(kind)[1], 2: sys.argv[4], 3: sys.argv[5]}
 
 def count(*_):
     left[0] -= 1
@@ -67,7 +67,7 @@ print(1000 - left[0])
 
 
 def schema(kind: str) -> dict[int, str]:
-    return {**migrations.steps(kind), 2: SECOND, 3: THIRD}
+    return {1: migrations.steps(kind)[1], 2: SECOND, 3: THIRD}
 
 
 @pytest.fixture(params=KINDS)

@@ -16,6 +16,7 @@ from runstone.service.artifacts import Artifacts
 from runstone.service.assets import Assets
 from runstone.service.experiments import Experiments
 from runstone.service.jobs import Jobs
+from runstone.service.lineage import Lineage
 from runstone.service.logs import Logs
 from runstone.service.metrics import Metrics
 from runstone.service.recovery import Recovery
@@ -81,6 +82,7 @@ class Service:
         self.jobs = Jobs(self.database, settle=self.recovery.settle, root=root)
         self.snapshots = Snapshots(self.database, blobs)
         self.assets = Assets(self.database)
+        self.lineage = Lineage(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
         self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
 
