@@ -1,7 +1,8 @@
-"""b9: the clock jumps back or years ahead: order is by number, no duration is negative, times are kept."""
+"""b9: the clock jumps back or years ahead: order is by number, durations are right, odd times are marked."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -65,13 +66,56 @@ def test_a_clock_that_jumps_changes_no_order(stage: Stage, jump: float):
         assert np.all((begun - 1 <= late) & (late <= over))
     assert run.get_metrics("rows")["rows"]["i"] == list(range(400))
     assert run.status == "Completed"
-    assert quality(run) == {}
+    assert quality(run).pop("clock_jumps") >= 1
     for each in (run, stage.see("child")):
         assert each._record.duration is not None
         # by the clock that never jumps
         assert 0 <= each._record.duration < 60
         assert each._record.status == "Completed"
         assert each.get_details()["endTimeUtc"] is not None
+
+
+def test_every_point_from_before_an_earlier_one_is_counted(stage: Stage):
+    script = """
+run = begin()
+for i in range(300):
+    if i == 100:
+        time.shift = -3600.0
+    run.log("loss", i)
+    run.log_row("rows", i=i)
+time.shift = 0.0
+run.log("loss", 300)
+run.complete()
+"""
+    ended = stage.run(script, environment=shifted(stage))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    run = stage.see()
+    # all 600 if they were taken in while the clock was wrong: the first 100 then lay an hour ahead of it
+    assert 400 <= quality(run)["odd_times"] <= 600
+    assert run.get_metrics("loss")["loss"] == list(range(301))
+
+
+def test_points_from_years_after_their_receipt_are_counted(stage: Stage):
+    script = """
+run = begin()
+time.shift = float(sys.argv[1])
+for i in range(50):
+    run.log("loss", i)
+os.kill(os.getpid(), 9)
+"""
+    ended = stage.run(script, YEARS, environment=shifted(stage))
+    assert ended.returncode == -9
+    run = stage.see()
+    assert quality(run) == {"odd_times": 50}
+    found = run.get_metric_series("loss")
+    assert np.array_equal(found.values, np.arange(50))
+    assert np.all(found.times > (time.time() + YEARS - HOUR) * 1000)
+
+
+def test_a_clock_that_nobody_sets_marks_nothing(stage: Stage):
+    ended = stage.run(WORK, 0, environment=shifted(stage))
+    assert ended.returncode == 0
+    assert quality(stage.see()) == {}
 
 
 def test_points_from_the_future_are_marked_as_late_and_kept(stage: Stage):

@@ -189,6 +189,12 @@ def shapes_of(data: bytes, run: Run) -> set[int]:
     return {id for (id,) in ids.iter_unpack(data[run.offset : run.offset + run.count * run.length])}
 
 
+def times(data: bytes, run: Run) -> list[int]:
+    """The time of each frame of a run that holds points alone, in ns."""
+    found = struct.Struct(f"<8xq{run.length - 16}x")
+    return [time for (time,) in found.iter_unpack(data[run.offset : run.offset + run.count * run.length])]
+
+
 def is_record(shape: int) -> bool:
     """Whether frames of this shape are numbered: points and RECORD are, HEAD and SHAPE are not."""
     return shape >= RECORD

@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 from runstone.journal import entries
+from runstone.journal.clock import DayClock
 from runstone.journal.entries import NUMBERS, Entry, Packing
 from runstone.journal.frames import CRC, seal
 from runstone.journal.origin import is_ours
@@ -25,7 +26,7 @@ from runstone.journal.sink import Limits, Sink
 from runstone.journal.values import Value
 from runstone.model.errors import RunstoneError
 
-COUNTERS = ("refused", "coerced", "dropped", "thinned", "lost", "none")
+COUNTERS = ("refused", "coerced", "dropped", "thinned", "lost", "none", "clock_jumps")
 # Calls that came in the middle of another of the same thread, and kinds of warnings: no more are kept.
 MAX_LATER = 10_000
 MAX_SAID = 1_000
@@ -99,7 +100,7 @@ class Writer:
 
     @property
     def counters(self) -> dict[str, int]:
-        """How many values were refused, coerced, dropped, thinned, lost, or None."""
+        """How many values were refused, coerced, dropped, thinned, lost, None; how often the clock jumped."""
         dropped = self._counts["dropped"] + self._sink.memory.dropped
         return {**self._counts, "dropped": dropped, "lost": self._sink.lost}
 
@@ -197,6 +198,7 @@ class Writer:
         self._said: set[str] = set()
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._told = dict(self._counts)
+        self._clock = DayClock()
         self._sink = Sink(self.journal, self.run, limits=self.limits, note=self._note, begun=self._begun)
         self._packing = Packing(
             self._sink.definitions, names=self.limits.names, wide_shapes=self.limits.wide_shapes
@@ -307,6 +309,7 @@ class Writer:
     def _tidy(self, leave: bool) -> list[int]:
         sink = self._sink
         sink.audit()
+        self._counts["clock_jumps"] += self._clock.jumped()
         counters = self.counters
         # what is lost the history learns from the numbers that it misses
         changed = {name: n - self._told[name] for name, n in counters.items() if name != "lost"}

@@ -24,17 +24,17 @@ Operation = Callable[[Transaction, int, Mapping[str, Any]], None]
 # commits.
 LOCK_RUN = "SELECT n, ended, error FROM runs WHERE n = :run {for_update}"
 
-ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer {for_update}"
+ACKNOWLEDGED = "SELECT acked, newest FROM writers WHERE run = :run AND id = :writer {for_update}"
 
-READ_ACKNOWLEDGED = "SELECT acked FROM writers WHERE run = :run AND id = :writer"
+READ_ACKNOWLEDGED = "SELECT acked, newest FROM writers WHERE run = :run AND id = :writer"
 
 WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT :most) AS some"
 
 ACKNOWLEDGE = """
-INSERT INTO writers (run, id, acked, lost)
-VALUES (:run, :writer, :acked, :lost)
+INSERT INTO writers (run, id, acked, lost, newest)
+VALUES (:run, :writer, :acked, :lost, :newest)
     ON CONFLICT (run, id) DO UPDATE
-   SET acked = excluded.acked, lost = writers.lost + excluded.lost"""
+   SET acked = excluded.acked, lost = writers.lost + excluded.lost, newest = excluded.newest"""
 
 ADD_BATCH = """
 INSERT INTO metric_batch (run, writer, first, count, received, crc, data)
@@ -53,9 +53,12 @@ RECORDS: Mapping[str, Mapping[str, type]] = {
 }
 
 ENTRIES = {"value", "list", "row", "table", "artifact"}
-# Of a frame: its shape after its length, and the time of a point, in ns, after both.
+# Of a frame: its shape after its length.
 SHAPE_OF = struct.Struct("<4xI")
-TIME = struct.Struct("<8xq")
+# A point's time is odd, and counted as such, when it lies so far before that of a point logged earlier,
+# or so far after its receipt, in ns.
+BACK_NS = 1_000_000_000
+AHEAD_NS = 60_000_000_000
 
 
 def append(
@@ -86,13 +89,14 @@ def append(
     if first <= acked:
         batch, first, lost = _survey(_after(records, batch, acked - first + 1)), acked + 1, 0
     _keep(tx, run, batch, {"writer": writer, "first": first})
-    tx.execute(ACKNOWLEDGE, {"run": run, "writer": writer, "acked": last, "lost": lost})
+    odd, newest = _odd(batch.times, newest=known["newest"] if known else None, received=time.time_ns())
+    told = {"acked": last, "lost": lost, "newest": newest}
+    tx.execute(ACKNOWLEDGE, {"run": run, "writer": writer, **told})
     for body in batch.bodies:
         if body["kind"] == "operation":
             operation(tx, run, body)
     counts = _quality(batch, row)
-    counts["lost"] += lost
-    counts += Counter()  # keeps what is more than nothing
+    counts += Counter(odd_times=odd, lost=lost)  # keeps what is more than nothing
     if counts:
         runs.add_quality(tx, run, counts)
     return last
@@ -116,6 +120,8 @@ class _Batch:
     count: int = 0
     shapes: dict[int, Shape] = field(default_factory=dict)
     bodies: list[Mapping[str, Any]] = field(default_factory=list)
+    # of points and entries, in the order in which they were logged, in ns
+    times: list[int] = field(default_factory=list)
 
 
 def _survey(data: bytes) -> _Batch:
@@ -132,6 +138,7 @@ def _survey(data: bytes) -> _Batch:
         if min(ids) >= frames.FIRST_SHAPE:
             _known(batch, ids, run)
             batch.count += count
+            batch.times += frames.times(data, run)
             continue
         for frame in _singly(data, run):
             _single(batch, frame)
@@ -157,15 +164,20 @@ def _singly(data: bytes, run: frames.Run) -> Iterator[Frame]:
 
 def _single(batch: _Batch, frame: Frame) -> None:
     if frame.shape >= frames.FIRST_SHAPE:
-        _known(batch, {frame.shape}, frames.Run(frame.offset, frame.length, 1))
+        run = frames.Run(frame.offset, frame.length, 1)
+        _known(batch, {frame.shape}, run)
         batch.count += 1
+        batch.times += frames.times(batch.data, run)
         return
     try:
         if frame.shape == frames.SHAPE:
             _define(batch, frames.shape(batch.data, frame))
         elif frame.shape == frames.RECORD:
-            batch.bodies.append(_checked(frames.body(batch.data, frame)))
+            body = _checked(frames.body(batch.data, frame))
+            batch.bodies.append(body)
             batch.count += 1
+            if body["kind"] in ENTRIES:
+                batch.times.append(body["time"])
         else:
             raise Invalid(f"a frame of the shape {frame.shape} does not belong into a batch")
     except (ValueError, LookupError, TypeError, AttributeError, Invalid) as error:
@@ -241,14 +253,21 @@ def _quality(batch: _Batch, row: Row) -> Counter[str]:
             counts.update({key: n for key, n in numbers.items() if n > 0})
     provisional = row["error"] and json.loads(row["error"]).get("reason") == "infrastructure"
     if row["ended"] is not None and not provisional:
-        counts["late"] = _later(batch, row["ended"] * 1000 + 999)
+        end = row["ended"] * 1000 + 999
+        counts["late"] = sum(time > end for time in batch.times)
     return counts
 
 
-def _later(batch: _Batch, end: int) -> int:
-    """How many points and entries were logged after ``end``, in ns."""
-    late = sum(body["kind"] in ENTRIES and int(body["time"]) > end for body in batch.bodies)
-    for run in frames.runs(batch.data):
-        for frame in _singly(batch.data, run):
-            late += frame.shape >= frames.FIRST_SHAPE and TIME.unpack_from(batch.data, frame.offset)[0] > end
-    return late
+def _odd(times: list[int], *, newest: int | None, received: int) -> tuple[int, int | None]:
+    """How many points come from the future, or from before an earlier one, and the newest time so far."""
+    latest = received + AHEAD_NS
+    if not times:
+        return 0, newest
+    newest = min(times[0], latest) if newest is None else newest
+    if newest <= times[0] and times[-1] <= latest and times == sorted(times):
+        return 0, times[-1]
+    odd = 0
+    for at in times:
+        odd += at > latest or at < newest - BACK_NS
+        newest = max(newest, min(at, latest))
+    return odd, newest
