@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from runstone.model import runs as model
 from runstone.model.errors import Conflict, NotFound, WorkspaceException
 from runstone.sdk import places
-from runstone.sdk.compute import targets_of
 from runstone.sdk.results import RunList
+from runstone.sdk.workspace_assets import WorkspaceAssets
 from runstone.service.connect import Service, Settings, connect, settings
 from runstone.store.runs import reference
 
 if TYPE_CHECKING:
-    from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.run import Run
 
@@ -35,7 +34,7 @@ _OF_THE_CLOUD = (
 )
 
 
-class Workspace:
+class Workspace(WorkspaceAssets):
     """A workspace of a history, created when it is not there yet.
 
     Args:
@@ -205,18 +204,6 @@ class Workspace:
         from runstone.sdk.experiment import Experiment  # the two classes name each other
 
         return {experiment.name: experiment for experiment in Experiment.list(self)}
-
-    @property
-    def environments(self) -> dict[str, Environment]:
-        """The latest version of each registered environment, by name."""
-        from runstone.sdk.environment import Environment  # only for who asks
-
-        return Environment.list(self)
-
-    @property
-    def compute_targets(self) -> dict[str, Any]:
-        """Where runs can be computed: this machine, named ``local``, and what was attached."""
-        return targets_of(self)
 
     def get_run(self, run_id: str) -> Run:
         """The run of that id, in whichever experiment.

@@ -1,0 +1,32 @@
+"""What a workspace keeps by name: environments, compute targets, and what else a script asks it for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from runstone.sdk.compute import targets_of
+
+if TYPE_CHECKING:
+    from runstone.sdk.environment import Environment
+    from runstone.sdk.workspace import Workspace
+
+
+class WorkspaceAssets:
+    """The part of a workspace that finds what is kept in it, each time anew."""
+
+    @property
+    def environments(self) -> dict[str, Environment]:
+        """The latest version of each registered environment, by name."""
+        from runstone.sdk.environment import Environment  # only for who asks
+
+        return Environment.list(self._workspace)
+
+    @property
+    def compute_targets(self) -> dict[str, Any]:
+        """Where runs can be computed: this machine, named ``local``, and what was attached."""
+        return targets_of(self._workspace)
+
+    @property
+    def _workspace(self) -> Workspace:
+        # the whole, of which this class is a part
+        return cast("Workspace", self)
