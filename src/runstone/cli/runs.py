@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runstone.cli import options, output, rows
+from runstone.cli.diff import diff
 
 if TYPE_CHECKING:
     from runstone.service.connect import Service
@@ -23,6 +24,9 @@ def run(context: click.Context) -> None:
     """List runs, or show one."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+run.add_command(diff)
 
 
 @dataclass(frozen=True)

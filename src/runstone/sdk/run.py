@@ -15,6 +15,7 @@ from runstone.sdk.source import Source
 from runstone.sdk.submitting import RUN_TYPE
 
 if TYPE_CHECKING:
+    from runstone.model.differences import Difference
     from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.workspace import Workspace
@@ -141,6 +142,23 @@ class Run(Recording, Annotations, Source, Lifecycle):
         if document is None:
             raise UserErrorException("There is no run definition or environment specified for the run.")
         return from_definition(document["definition"])
+
+    def diff(self, other: Run | str) -> Difference:
+        """What differs between this run (A) and another (B): false when nothing does.
+
+        Compared are script, arguments, params, tags, properties, environment, packages, git state, source
+        files, metrics (but for those sampled of the machine), files and how the runs ended. The answer has
+        ``sections``, ``to_text()``, ``to_markdown()`` and ``to_dict()``.
+
+        Args:
+            other: a run, of this or another workspace, or the id of one of this workspace.
+        """
+        from runstone.sdk import comparing  # only for who compares
+
+        found = other if isinstance(other, Run) else Run.get(self._experiment.workspace, other)
+        for run in (self, found):
+            run._refresh()
+        return comparing.difference(self, found)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and (self._ref, self._service) == (other._ref, other._service)
