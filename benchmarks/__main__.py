@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks import journal_cost, memory, metric_cost, recording, searching, startup
+from benchmarks import journal_cost, memory, metric_cost, recording, searching, startup, submitting
 from benchmarks.figures import Figure, header, line, load, machine
 from benchmarks.peers import REQUIREMENTS, Tracker, peer
 from runstone import __version__
 
-SUBJECTS = ("start", "log", "peers", "points", "search")
+SUBJECTS = ("start", "log", "peers", "points", "search", "submit")
 RUNS = (10_000, 100_000)
 FEW_RUNS = (300,)
 # MLflow is searched among no more: each of its queries takes seconds from there on.
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"Runstone {__version__}, {about['when']}: {about['software']}, {about['machine']}.")
     print(f"Load before: {about['load']}. Less is better on every line.\n")
     print(header(), flush=True)
-    peers = [peer(name) for name in options.peers]
+    # nobody beside whom submitting could be measured
+    peers = [peer(name) for name in options.peers if options.only != "submit"]
     found: list[Figure] = []
     for figure in _figures(peers, options):
         same = bool(found) and found[-1].what == figure.what
@@ -50,6 +51,7 @@ def _figures(peers: list[Tracker], options: argparse.Namespace) -> Iterator[Figu
         lambda: recording.figures(peers, quick=quick),
         lambda: metric_cost.figures(quick=quick),
         lambda: _searches(peers, counts),
+        lambda: submitting.figures(8 if quick else options.submissions),
     )
     for name, figures in zip(SUBJECTS, subjects, strict=True):
         if options.only in (None, name):
@@ -77,6 +79,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--runs", type=int, nargs="+", default=RUNS, help="search among so many runs, e.g. 1000000"
     )
+    parser.add_argument("--submissions", type=int, default=500, help="so many submitted runs that do nothing")
     parser.add_argument("--long", action="store_true", help="memory over ten million log() calls too")
     parser.add_argument("--only", choices=SUBJECTS, help="only the lines of one subject")
     parser.add_argument("--json", type=Path, help="write the figures to this file too")

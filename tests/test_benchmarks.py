@@ -27,6 +27,9 @@ LINES = (
     "search 300 runs: a rare param",
     "search 300 runs: a word",
     "search 300 runs: a page",
+    "8 no-op runs, 4 at a time: median",
+    "submit(): median",
+    "a printed line until it is seen",
 )
 
 

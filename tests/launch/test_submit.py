@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from contextlib import redirect_stdout
@@ -190,6 +191,36 @@ def test_a_snapshot_leaves_out_what_is_ignored_and_holds_each_content_once(bench
     assert snapshots.take(service, bench.source) == snapshot.id
     with pytest.raises(SnapshotException, match=r"exceeds the limit of 300\.0 MB or 2 files"):
         snapshots.take(service, bench.source, most_files=2)
+
+
+def test_a_source_that_looks_unchanged_is_known_and_one_that_changed_is_taken_anew(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(snapshots, "REST_SECONDS", -60.0)
+    service = bench.workspace._service
+    path = bench.source / bench.script("one")
+    first = snapshots.take(service, bench.source)
+    assert snapshots.take(service, bench.source) == first
+    found = path.stat()
+    path.write_text("two")
+    # as old as before, as programs that unpack archives leave files
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    second = snapshots.take(service, bench.source)
+    assert [file.size for file in service.snapshots.get(second).files] == [3]
+    assert second != first
+    path.chmod(0o755)
+    assert snapshots.take(service, bench.source) not in (first, second)
+    (bench.source / ".amlignore").write_text("*.py\n")
+    third = snapshots.take(service, bench.source)
+    assert [file.path for file in service.snapshots.get(third).files] == [".amlignore"]
+
+
+def test_so_many_runs_are_here_at_a_time_as_the_setting_says(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNSTONE_LOCAL_RUNS", "3")
+    runs = [bench.submit("import time; time.sleep(60)") for _ in range(4)]
+    bench.until(lambda: [run.get_status() for run in runs] == ["Running"] * 3 + ["Queued"])
+    for run in runs:
+        run.cancel()
 
 
 def test_the_script_has_its_submitters_environment_and_its_own_directory(

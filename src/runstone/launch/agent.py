@@ -192,7 +192,7 @@ class Agent:
     def _target(self, place: tuple[str, str]) -> Target:
         workspace, name = place
         if name == LOCAL:
-            return Target(LOCAL, LOCAL)
+            return Target(LOCAL, LOCAL, {"concurrent": self._service.settings.local_runs})
         for target in self._service.jobs.targets(workspace):
             if target.name == name:
                 return target

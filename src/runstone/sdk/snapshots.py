@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from runstone.model.errors import SnapshotException
+from runstone.model.errors import NotFound, SnapshotException
 from runstone.model.jobs import SnapshotFile
 from runstone.sdk.handle import warn
 from runstone.service import folders
@@ -22,23 +24,38 @@ MOST_FILES = 2_000
 # One of these alone counts, the first that is there.
 IGNORE_FILES = (".amlignore", ".gitignore")
 ALWAYS_IGNORED = (".git/", ".runstone/", "__pycache__/", "*.pyc", ".ipynb_checkpoints/")
+# A file that changed a moment ago may change again without looking different, on a clock this coarse.
+REST_SECONDS = 2.0
+MOST_TAKEN = 100
+
+_Look = tuple[tuple[object, ...], ...]
+# What this process has taken of each history's directories, by how their files looked.
+_taken: WeakKeyDictionary[Service, dict[_Look, str]] = WeakKeyDictionary()
 
 
 def take(service: Service, source: Any, *, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES) -> str:
-    """Keep a directory, or one file; the snapshot's id.
+    """Keep a directory, or one file; the snapshot's id. Files that look unchanged are not read again.
 
     Raises:
         SnapshotException: it is too large, or there is no such directory.
     """
-    files = list(_files(Path(source)))
-    size = sum(path.stat().st_size for _, path in files)
+    begun = time.time()
+    files = [(name, path, path.stat()) for name, path in _files(Path(source))]
+    size = sum(found.st_size for *_, found in files)
     if size > most_bytes or len(files) > most_files:
         raise SnapshotException(
             f"While attempting to take snapshot of {source}: Your total snapshot size exceeds the limit of "
             f"{most_bytes / 1024 / 1024:.1f} MB or {most_files:,} files (it has {size / 1024 / 1024:.1f} MB "
             f"in {len(files):,} files). Name in .amlignore what the script does not need."
         )
-    return service.snapshots.create([_kept(service, name, path) for name, path in files]).id
+    look = tuple((name, str(path), *_look(found)) for name, path, found in files)
+    known = _known(service, look)
+    if known is not None:
+        return known
+    id = service.snapshots.create([_kept(service, name, path) for name, path, _ in files]).id
+    if all(found.st_ctime < begun - REST_SECONDS for *_, found in files):
+        _remember(service, look, id)
+    return id
 
 
 def restore(service: Service, id: str, target: Path) -> Path:
@@ -65,6 +82,28 @@ def _files(source: Path) -> Iterator[tuple[str, Path]]:
     for name, path in folders.walk_folder(source, note=warn):
         if not ignored.match_file(name):
             yield name, path
+
+
+def _look(found: os.stat_result) -> Sequence[object]:
+    # the time of the last change of anything, which no program can set back
+    return found.st_dev, found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _known(service: Service, look: _Look) -> str | None:
+    id = _taken.get(service, {}).get(look)
+    if id is None:
+        return None
+    try:
+        return service.snapshots.get(id).id
+    except NotFound:
+        return None
+
+
+def _remember(service: Service, look: _Look, id: str) -> None:
+    taken = _taken.setdefault(service, {})
+    if len(taken) >= MOST_TAKEN:
+        taken.clear()
+    taken[look] = id
 
 
 def _lines(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,20 +16,26 @@ from runstone.store.claim import held
 
 CLAIM = "agent"
 MOST_LOG_BYTES = 1 << 20
+# One that was started needs a moment to take the claim, in which it is not started again.
+START_SECONDS = 3.0
 # What says to which run a process belongs: an agent belongs to none.
 _OWN = ("RUNSTONE_JOB", "RUNSTONE_RUN", "AZUREML_RUN")
 
 log = logging.getLogger(__name__)
 
+_started: dict[Path, float] = {}
+
 
 def start_agent(history: Path, environ: Mapping[str, str]) -> None:
-    """Start the history's agent, unless it has one.
+    """Start the history's agent, unless it has one, or was given one by this process a moment ago.
 
     A process that cannot (in a history that it may only read) says so: whoever looks next starts one.
     """
-    if held(history, CLAIM):
+    now = time.monotonic()
+    if now - _started.get(history, -START_SECONDS) < START_SECONDS or held(history, CLAIM):
         return
     try:
+        _started[history] = now
         _start(history, environ)
     except OSError as error:
         log.warning("The agent that sees to submitted runs could not be started: %s", error)

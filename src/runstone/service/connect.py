@@ -42,6 +42,7 @@ class Settings:
     strict: bool = False
     force_network: bool = False
     journal_bytes: int = Limits.journal_bytes
+    local_runs: int | None = None
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Settings:
@@ -58,6 +59,7 @@ class Settings:
             strict=environ.get("RUNSTONE_STRICT", "") not in ("", "0"),
             force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),
             journal_bytes=_journal_bytes(environ.get("RUNSTONE_JOURNAL_MB") or ""),
+            local_runs=_local_runs(environ.get("RUNSTONE_LOCAL_RUNS") or ""),
         )
 
 
@@ -156,6 +158,14 @@ def _journal_bytes(megabytes: str) -> int:
     if not megabytes.isdecimal() or int(megabytes) < 1:
         raise Invalid(f"RUNSTONE_JOURNAL_MB is a number of MiB, 1 or more, such as 2048; got {megabytes!r}.")
     return int(megabytes) * 1024**2
+
+
+def _local_runs(number: str) -> int | None:
+    if not number:
+        return None
+    if not number.isdecimal() or int(number) < 1:
+        raise Invalid(f"RUNSTONE_LOCAL_RUNS is a number of runs, 1 or more, such as 4; got {number!r}.")
+    return int(number)
 
 
 def _data_directory(environ: Mapping[str, str]) -> Path:
