@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from runstone.journal import segment
+from runstone.journal.sink import Limits
+from runstone.journal.writer import Writer
 from tests.scripts import Stage, line, quality
 
 # Another process holds the database, so that all of it stays in the journal.
@@ -82,6 +87,22 @@ def test_below_the_cap_nothing_is_left_out(stage: Stage):
     assert flood.wait(timeout=60) == 0
     assert len(stage.see().get_metric_series("loss").steps) == 50_000
     assert quality(stage.see()) == {}
+
+
+def test_the_cap_is_that_of_a_run_however_many_write_to_it(tmp_path: Path):
+    limits = Limits(journal_bytes=1024**2, segment_bytes=16 * 1024)
+    warned: list[str] = []
+    ranks = [Writer(tmp_path, "ws/run", limits=limits, warn=warned.append) for _ in range(8)]
+    other = Writer(tmp_path, "ws/other", limits=limits)
+    for step in range(12_000):
+        for rank in ranks:
+            rank.log("loss", 1.0, step=step)
+        if step < 1_000:
+            other.log("loss", 1.0, step=step)
+    assert 0.8 * limits.journal_bytes < segment.waiting(tmp_path, "ws/run") < 1.2 * limits.journal_bytes
+    assert all(rank.counters["thinned"] for rank in ranks)
+    assert len(warned) == len(ranks)
+    assert not other.counters["thinned"]
 
 
 def test_memory_stays_flat_however_much_is_logged(stage: Stage, count):

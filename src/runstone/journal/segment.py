@@ -132,6 +132,16 @@ def writers(journal: Path) -> list[str]:
     return sorted(found)
 
 
+def waiting(journal: Path, run: str) -> int:
+    """The bytes that all writers of a run have on disk."""
+    found = 0
+    for files in (segments(journal, writer) for writer in writers(journal)):
+        first = next(filter(None, map(head, files)), None)
+        if first is not None and first.run == run:
+            found += sum(map(size, files))
+    return found
+
+
 def fallback(journal: Path) -> Path:
     """Where to write when the journal's directory cannot be written; its path alone tells the place."""
     name = hashlib.sha256(os.fsencode(os.path.abspath(journal))).hexdigest()[:16]

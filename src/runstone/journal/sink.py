@@ -27,6 +27,8 @@ Note = Callable[[str, str], None]
 RETRY_SECONDS = 1.0
 REPLAY_BYTES = 256 * 1024
 MAX_OPEN = 8
+# After so many segments a writer looks at what the others of its run have on disk.
+LOOK = 4
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 _write = os.write
@@ -79,7 +81,7 @@ class Sink:
         self._first = 1
         self._gone = 0
         self._synced = (0, 0)
-        # bytes on disk: those of the retired segments, less what was found deleted when last looked at
+        # bytes on disk: those of the retired segments since it was last counted, and what was counted then
         self._waiting = 0
         self._retry = 0.0
         self._defined: set[int] = set()
@@ -211,9 +213,9 @@ class Sink:
         return found
 
     def thin(self) -> None:
-        """Set how many points are left out by what waits on disk: none below 7/8 of the cap, then more."""
+        """Set how many points are left out by what the run has on disk: none below 7/8 of the cap, then more."""
         step = max(self.limits.journal_bytes // 64, 1)
-        self._waiting = sum(segment.size(file) for file in segment.segments(self.journal, self.id))
+        self._waiting = segment.waiting(self.journal, self.run)
         over = self._waiting - (self.limits.journal_bytes - 8 * step)
         every = 1 if over < 0 else 2 << min(over // step, 60)
         if every == self.every:
@@ -244,7 +246,7 @@ class Sink:
         self.retire()
         self.reopen()
         # counted anew only when it matters: looking at files takes long while another thread is busy
-        if self._waiting >= self.limits.journal_bytes * 3 // 4:
+        if self._waiting >= self.limits.journal_bytes * 3 // 4 or self.current % LOOK == 0:
             self.thin()
 
     def rescue(self, frame: bytes, error: OSError | None) -> bool:
