@@ -213,7 +213,7 @@ class Sink:
         return found
 
     def thin(self) -> None:
-        """Set how many points are left out by what the run has on disk: none below 7/8 of the cap, then more."""
+        """Set how many points are left out, by what the run has on disk: none below 7/8 of the cap."""
         step = max(self.limits.journal_bytes // 64, 1)
         self._waiting = segment.waiting(self.journal, self.run)
         over = self._waiting - (self.limits.journal_bytes - 8 * step)
