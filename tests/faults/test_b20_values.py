@@ -116,7 +116,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a set": ({1}, "log_list"),
     "an array of two": (np.array([1, 2]), r"shape \(2,\).*log_list"),
     "an array of none": (np.array([]), r"shape \(0,\).*log_list"),
-    "a tensor of two": (Tensor(None, (2, 1)), r"shape \(2, 1\).*log_list"),
+    "a tensor of two": (Tensor(None, (2, 1)), r"shape \(2, 1\).*log_table"),
     "complex": (1j, "real and the imaginary"),
     "numpy complex": (np.complex128(1j), "number or a text"),
     "bytes": (b"x", "text"),

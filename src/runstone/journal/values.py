@@ -157,7 +157,8 @@ def _wrong(name: str, value: object, *, shape: tuple[int, ...] | None = None) ->
     kind = type(value).__name__
     call = _CALLS.get(kind, "Give it a number or a text")
     if shape is not None:
-        kind, call = f"{kind} of shape {shape}", "Use run.log_list or run.log_table instead"
+        several = "run.log_list" if len(shape) == 1 else "run.log_table or run.log_image"
+        kind, call = f"{kind} of shape {shape}", f"Use {several} instead"
     elif isinstance(value, Iterable) and kind not in _CALLS:
         call = "Use run.log_list instead"
     return Invalid(f"run.log does not support {kind} type. {call} (metric {name!r}).")
