@@ -93,11 +93,13 @@ def _modules(package: str) -> Iterator[Any]:
 
 
 def _walk(words: str, command: Any) -> Iterator[tuple[str, Any]]:
-    below = getattr(command, "commands", {})
-    if not below:
+    below = getattr(command, "list_commands", None)
+    if below is None:
         yield words, command
-    for name in sorted(below):
-        yield from _walk(f"{words} {name}", below[name])
+        return
+    with command.make_context(words, [], resilient_parsing=True) as context:
+        for name in sorted(below(context)):
+            yield from _walk(f"{words} {name}", command.get_command(context, name))
 
 
 def _page(title: str, parts: Iterator[str]) -> str:

@@ -21,7 +21,7 @@ from tests.sources import PACKAGE, ROOT, modules, shown, tracked, tree
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *tracked("docs/*.md")]
 SETTING = re.compile(r"RUNSTONE_[A-Z_]*[A-Z]")
 # Not settings for a person: how Runstone's own processes and tests talk to each other.
-INTERNAL: set[str] = {"RUNSTONE_CONTEXT_RUN", "RUNSTONE_DRILL"}
+INTERNAL: set[str] = {"RUNSTONE_CONTEXT_RUN", "RUNSTONE_DRILL", "RUNSTONE_COMPLETE"}
 PAGE = """
 Read.
 

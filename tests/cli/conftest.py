@@ -17,8 +17,35 @@ from typing import Any
 
 import pytest
 
+from runstone.cli.main import main
+from runstone.service.connect import disconnect
+
 SRC = Path(__file__).parents[2] / "src"
 PROGRAM = str(Path(sys.executable).with_name("runstone"))
+
+MAKE = """
+from runstone import Experiment, Workspace
+
+ws = Workspace.from_config()
+digits = Experiment(ws, "digits")
+for number, accuracy in enumerate([0.5, 0.75, 0.9]):
+    with digits.start_logging(run_id=f"run-{number}", display_name=f"try {number}", capture="none") as run:
+        run.log_params({"lr": 10.0**-number, "kind": "linear"})
+        run.log("accuracy", accuracy)
+        run.log("loss", 1 - accuracy, step=3)
+        run.tag("number", str(number))
+        print("said", number)
+run.tag("worth another look")
+run.set_tags({"quality": "fantastic run"})
+run.add_properties({"author": "azureml-user"})
+run.description = "# Notes\\n\\nThe best."
+with run.child_run(run_id="child") as child:
+    child.log("accuracy", 0.99)
+other = Experiment(ws, "other").start_logging(run_id="failed", capture="none")
+other.log("loss", float("nan"))
+other.fail("out of luck", "Luck")
+Workspace(workspace_name="second")
+"""
 
 
 @dataclass(frozen=True)
@@ -83,11 +110,37 @@ def write(history: Path) -> Callable[[str, str], Path]:
     return file
 
 
-def on_a_terminal(*words: str, columns: int = 80) -> str:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with three runs, a child, and a failed run of another experiment, for looking only."""
+    root = tmp_path_factory.mktemp("project")
+    (root / ".runstone" / "history").mkdir(parents=True)
+    (root / "make.py").write_text(MAKE, encoding="utf-8")
+    done = call(sys.executable, "make.py", cwd=root)
+    assert done.code == 0, done.err
+    return root
+
+
+@pytest.fixture
+def filled(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Call]:
+    """The command line in that project, called by the function that the console script calls."""
+    monkeypatch.chdir(project)
+
+    def here(*words: str) -> Done:
+        code = main(words)
+        return Done(code, *capfd.readouterr())
+
+    yield here
+    disconnect(project / ".runstone" / "history")
+
+
+def on_a_terminal(*words: str, columns: int = 80, **more: str) -> str:
     """What the command line prints on a terminal of that width, its lines ended as everywhere."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    env = {name: value for name, value in environment().items() if name != "COLUMNS"}
+    env = {name: value for name, value in environment(**more).items() if name != "COLUMNS"}
     with subprocess.Popen(
         [PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env
     ) as process:

@@ -234,7 +234,7 @@ def test_trouble_is_told_from_a_difference(diff: Call, tmp_path: Path) -> None:
         assert done.err.count("\n") == 1
     done = diff("a", "b", "--path", str(tmp_path))
     assert done.code == 2
-    assert "no runs to compare" in done.err
+    assert "There is no history yet" in done.err
 
 
 def test_the_python_face_says_the_same(diff: Call, found: dict[str, Any]) -> None:

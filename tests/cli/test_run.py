@@ -5,77 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from runstone.cli.main import main
-from runstone.service.connect import disconnect
-from tests.cli.conftest import Call, Done, call, on_a_terminal
+from tests.cli.conftest import Done, on_a_terminal
 
 KEYS = """
     runId runNumber experimentName experimentId displayName description status runType target submittedBy
     parentRunId rootRunId createdUtc startTimeUtc endTimeUtc durationSeconds tags properties params metrics
     error logFiles
 """
-MAKE = """
-from runstone import Experiment, Workspace
-
-ws = Workspace.from_config()
-digits = Experiment(ws, "digits")
-for number, accuracy in enumerate([0.5, 0.75, 0.9]):
-    with digits.start_logging(run_id=f"run-{number}", display_name=f"try {number}", capture="none") as run:
-        run.log_params({"lr": 10.0**-number, "kind": "linear"})
-        run.log("accuracy", accuracy)
-        run.log("loss", 1 - accuracy, step=3)
-        run.tag("number", str(number))
-        print("said", number)
-run.tag("worth another look")
-run.set_tags({"quality": "fantastic run"})
-run.add_properties({"author": "azureml-user"})
-run.description = "# Notes\\n\\nThe best."
-with run.child_run(run_id="child") as child:
-    child.log("accuracy", 0.99)
-other = Experiment(ws, "other").start_logging(run_id="failed", capture="none")
-other.log("loss", float("nan"))
-other.fail("out of luck", "Luck")
-Workspace(workspace_name="second")
-"""
 BARE = """
 from runstone import Experiment, Workspace
 
 Experiment(Workspace.from_config(), "e").start_logging(run_id="bare", capture="none")
 """
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with three runs, a child, and a failed run of another experiment, for looking only."""
-    root = tmp_path_factory.mktemp("project")
-    (root / ".runstone" / "history").mkdir(parents=True)
-    (root / "make.py").write_text(MAKE, encoding="utf-8")
-    done = call(sys.executable, "make.py", cwd=root)
-    assert done.code == 0, done.err
-    return root
-
-
-@pytest.fixture
-def filled(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Call]:
-    """The command line in that project, called by the function that the console script calls."""
-    monkeypatch.chdir(project)
-
-    def here(*words: str) -> Done:
-        code = main(words)
-        return Done(code, *capfd.readouterr())
-
-    yield here
-    disconnect(project / ".runstone" / "history")
 
 
 def ids(done: Done) -> list[str]:

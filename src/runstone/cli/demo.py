@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runstone.cli import options, output, rows
+from runstone.cli import options, output, rows, tables
 from runstone.cli.progress import Progress
+from runstone.cli.values import number
 
 if TYPE_CHECKING:
     from runstone.cli.digits import Data, Trial
@@ -42,7 +43,7 @@ run.download_file("outputs/model.npz")           # the weights
 
 
 @click.command()
-@options.debug
+@options.common
 def demo() -> None:
     """Train on handwritten digits and look at the runs.
 
@@ -128,10 +129,10 @@ def _tell(workspace: Workspace, parent: Run) -> None:
     click.echo(f"\nThe children of {parent.id}, by accuracy:\n")
     columns = ("Run", "Name", "Status", "Duration", "accuracy", "train_accuracy", "loss")
     table = [
-        {name: row.get(name) or rows.number(document["metrics"].get(name)) for name in columns}
+        {name: row.get(name) or number(document["metrics"].get(name)) for name in columns}
         for row, document in zip(rows.table(found), found, strict=True)
     ]
-    output.lines(output.grid(table, output.width()))
+    output.lines(tables.grid(table, tables.width()))
     click.echo(
         "\nOne has failed, and was meant to. See the best one, why that one failed, and look further:\n"
     )

@@ -5,28 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runstone.cli import options, output
+from runstone.cli import completing, options, output, tables
+from runstone.cli.opening import Scope
 
 if TYPE_CHECKING:
     from runstone.model.differences import Difference
-    from runstone.sdk.workspace import Workspace
 
 FORMS = ("text", "json", "markdown")
 SAME, DIFFERENT, TROUBLE = 0, 1, 2
 
 
 @click.command("diff", short_help="Say what differs between two runs.")
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=completing.runs)
+@click.argument("b", shell_complete=completing.runs)
 @click.option("--output", "-o", "form", type=click.Choice(FORMS), default="text", help="How to print; text.")
 @options.scope
-@options.debug
-def diff(a: str, b: str, *, form: str, path: Path, workspace_name: str | None, **_: str | None) -> int:
+@options.common
+def diff(scope: Scope, *, a: str, b: str, form: str) -> int:
     """Say what differs between the runs A and B.
 
     Compared are script, arguments, params, tags, properties, environment, packages, git state, source files,
@@ -38,8 +37,8 @@ def diff(a: str, b: str, *, form: str, path: Path, workspace_name: str | None, *
     runstone run diff digits-0.1 digits-0.01 -o markdown > changes.md
     """
     with _troubled():
-        workspace = _workspace(path, workspace_name)
-        found = workspace.get_run(a).diff(b)
+        opened = scope.open()
+        found = opened.run(a).diff(opened.run(b))
     output.lines(_lines(found, form))
     return SAME if found.same else DIFFERENT
 
@@ -63,20 +62,10 @@ def _troubled() -> Iterator[None]:
         raise Trouble(str(error)) from error
 
 
-def _workspace(path: Path, name: str | None) -> Workspace:
-    from runstone.model.errors import NotFound  # loaded by the commands that need it: `--help` is quick
-    from runstone.sdk.workspace import Workspace
-
-    place = options.place(path)
-    if not (Path(place.history) / "history.db").exists():
-        raise NotFound(f"There is no history yet at {place.history}, and so no runs to compare.")
-    return Workspace.get(name or place.workspace, history=place.history)
-
-
 def _lines(found: Difference, form: str) -> Iterator[str]:
     if form == "json":
         yield from json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False).split("\n")
         return
     text = found.to_markdown() if form == "markdown" else found.to_text()
     # a file of a run may hold anything, and a terminal obeys some of it
-    yield from ("\t".join(map(output.clean, line.split("\t"))) for line in text.split("\n") if text)
+    yield from ("\t".join(map(tables.clean, line.split("\t"))) for line in text.split("\n") if text)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runstone import __version__
-from runstone.cli import options, output
+from runstone.cli import options, output, tables
+from runstone.cli.opening import Scope
+from runstone.cli.values import size
 
 if TYPE_CHECKING:
     from runstone.model.inspection import Report, Waiting
@@ -25,8 +27,8 @@ _LIVES = {True: "its process lives", False: "its process is gone", None: "its pr
 @click.option("--thorough", is_flag=True, help="Read every byte of every file of the runs, too.")
 @options.where
 @options.output
-@options.debug
-def doctor(path: Path, *, repair: bool, thorough: bool, form: str | None) -> int:
+@options.common
+def doctor(path: Path, *, repair: bool, thorough: bool, out: output.Output) -> int:
     """Look the history over.
 
     Says whether its database, its metrics and its files are whole, what waits in journals, and how the next
@@ -35,7 +37,7 @@ def doctor(path: Path, *, repair: bool, thorough: bool, form: str | None) -> int
     """
     from runstone.service.inspection import inspect  # loaded by the commands that need it: `--help` is quick
 
-    history = Path(options.place(path).history)
+    history = Path(Scope(path).place.history)
     if not (history / "history.db").exists():
         click.echo(f"There is no history yet at {history}: nothing to look over.", err=True)
         return 0
@@ -43,10 +45,7 @@ def doctor(path: Path, *, repair: bool, thorough: bool, form: str | None) -> int
     if repair and report.whole:
         _repair(history)
         report = inspect(history, thorough=thorough)
-    if (form or "table") == "table":
-        output.lines(_told(report, repair))
-    else:
-        output.emit(form or "json", _document(report), table=[])
+    out.otherwise("table").show(_document(report), card=_told(report, repair))
     return 0 if report.whole else 1
 
 
@@ -65,7 +64,7 @@ def _document(report: Report) -> dict[str, Any]:
 def _told(report: Report, repaired: bool) -> Iterator[str]:
     yield f"History   {report.history}"
     runs = f"{report.runs:,} run{'s' * (report.runs != 1)}"
-    yield f"          {runs}, {_size(report.bytes)}, schema version {report.version}"
+    yield f"          {runs}, {size(report.bytes)}, schema version {report.version}"
     yield f"Versions  {', '.join(f'{name} {number}' for name, number in _versions().items())}"
     yield from _part("Damage", [*report.damage], "none: database, metrics and files are whole")
     yield from _part("Journals", [_journal(one) for one in report.waiting], "nothing is waiting")
@@ -78,11 +77,11 @@ def _told(report: Report, repaired: bool) -> Iterator[str]:
 
 def _part(title: str, lines: list[str], otherwise: str) -> Iterator[str]:
     for at, line in enumerate(lines or [otherwise]):
-        yield f"{title if at == 0 else '':10}{output.clean(line)}"
+        yield f"{title if at == 0 else '':10}{tables.clean(line)}"
 
 
 def _journal(one: Waiting) -> str:
-    return f"{one.run}: {one.records:,} records, {_size(one.bytes)}, in {one.place}; {_LIVES[one.alive]}"
+    return f"{one.run}: {one.records:,} records, {size(one.bytes)}, in {one.place}; {_LIVES[one.alive]}"
 
 
 def _verdict(report: Report, repaired: bool) -> str:
@@ -107,12 +106,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "missing"
     return found
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "KB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

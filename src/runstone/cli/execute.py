@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from runstone.cli.options import debug
+from runstone.cli.options import common
 from runstone.cli.script import Script
 
 
@@ -22,7 +22,7 @@ from runstone.cli.script import Script
 @click.option("--module", "-m", is_flag=True, help="SCRIPT is the name of a module, as in `python -m`.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@debug
+@common
 def execute(
     experiment: str | None, name: str | None, *, module: bool, script: str, arguments: tuple[str, ...]
 ) -> Script:

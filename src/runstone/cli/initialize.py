@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from runstone.cli.options import debug
+from runstone.cli.options import common
 
 IGNORED = "# What runs leave behind is kept here, and no matter of git's.\nhistory/\n"
 
 
 @click.command("init")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=".")
-@debug
+@common
 def initialize(directory: Path) -> None:
     """Keep the history of a project in the project.
 

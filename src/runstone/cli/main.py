@@ -9,50 +9,54 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from runstone import __version__
-from runstone.cli import demo, doctor, execute, initialize, runs
-from runstone.cli.options import Session
+from runstone.cli import lazy, output
+from runstone.cli.options import Session, common
 from runstone.cli.script import Script
 from runstone.model.errors import AzureMLException, RunstoneError, ServiceException
 
 WRONG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
+NAME, PREFIX, COMPLETE = "runstone", "RUNSTONE", "_RUNSTONE_COMPLETE"
+COMMANDS = {
+    "demo": ("demo:demo", "Train on handwritten digits and look at the runs."),
+    "exec": ("execute:execute", "Run a script, also one made for Azure ML SDK v1."),
+    "init": ("initialize:initialize", "Keep the history of a project in the project."),
+    "run": ("runs:run", "Runs: listed, shown, submitted, changed, waited for."),
+    "doctor": ("doctor:doctor", "Look the history over."),
+}
+HELP = """The history of your machine-learning runs.
 
+`runstone demo` makes some to look at; `runstone exec train.py` runs a script, also one that imports
+azureml. What followed `az ml` works here: `runstone run list`.
+"""
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "-V", "--version", prog_name="runstone")
-@click.option("--debug", is_flag=True, help="Show the trace of an error.")
-@click.pass_context
-def cli(context: click.Context, debug: bool) -> None:
-    """The history of your machine-learning runs.
-
-    `runstone demo` makes some to look at; `runstone exec train.py` runs a script, also one that imports
-    azureml.
-    """
-    context.obj.debug |= debug
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-for _command in (demo.demo, doctor.doctor, execute.execute, initialize.initialize, runs.run):
-    cli.add_command(_command)
+cli = common(
+    click.version_option(__version__, "-V", "--version", prog_name=NAME)(
+        lazy.Group(lazy=COMMANDS, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+    )
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; its exit code."""
     session = Session()
     try:
+        if COMPLETE in os.environ:
+            return _complete(os.environ[COMPLETE], session)
         outcome = _carried_out(sys.argv[1:] if arguments is None else list(arguments), session)
         sys.stdout.flush()
     except BrokenPipeError:
         # what is still buffered has no reader either: the interpreter would complain when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _refuse(str(error) or "Stopped.", INTERRUPTED)
     except click.ClickException as error:
         return _refuse(_usage(error), error.exit_code)
     except RunstoneError as error:
@@ -69,12 +73,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carried_out(arguments: list[str], session: Session) -> Script | int | None:
     # not cli.main(): its ways to end differ between releases of click
-    try:
-        with cli.make_context("runstone", arguments, obj=session) as context:
-            outcome: Script | int | None = cli.invoke(context)
-            return outcome
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+    with warnings.catch_warnings():
+        warnings.showwarning = _warned
+        try:
+            with cli.make_context(NAME, arguments, obj=session, auto_envvar_prefix=PREFIX) as context:
+                outcome: Script | int | None = cli.invoke(context)
+                return outcome
+        except click.exceptions.Exit as ended:
+            return ended.exit_code
+
+
+def _complete(instruction: str, session: Session) -> int:
+    from click.shell_completion import shell_complete  # only for shells
+
+    return shell_complete(cli, {"obj": session}, NAME, COMPLETE, instruction)
+
+
+def _warned(message: Warning | str, *_: Any, **__: Any) -> None:
+    output.note(f"runstone: {message}")
 
 
 def _refuse(text: str, code: int, error: BaseException | None = None) -> int:

@@ -3,43 +3,117 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
-import shutil
+import os
+import re
 import sys
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-GAP = "  "
-# A column gives way to a narrow terminal down to this width; these stay whole, and a number is never cut.
-LEAST = 8
-WHOLE = ("Status", "Started")
-# What a narrow terminal goes without, in this order, before it is too wide all the same.
-SPARE = ("Duration", "Started", "Experiment")
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+from runstone.cli import colours, selecting, tables
+
+if TYPE_CHECKING:
+    from runstone.cli.queries import Query
+
+Document = Mapping[str, Any]
+Rows = list[dict[str, str]]
+Table = Callable[[Sequence[Document]], Rows]
+# So many of a long listing are in memory at once.
+BLOCK = 500
+# What a terminal obeys and JSON leaves as it is: C1 controls, marks without a shape, changes of direction.
+_OBEYED = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-def chosen(form: str | None) -> str:
-    """The form that was asked for, else a table on a terminal, and JSON elsewhere."""
-    return form or ("table" if sys.stdout.isatty() else "json")
+@dataclass(frozen=True)
+class Output:
+    """How one command was asked to print: ``-o``, ``--query``, ``--columns``, ``--output-metadata-file``."""
+
+    asked: str | None = None
+    query: Query | None = None
+    columns: tuple[str, ...] = ()
+    file: Path | None = None
+
+    @property
+    def form(self) -> str:
+        """The form that was asked for, else a table on a terminal, and JSON elsewhere."""
+        return self.asked or ("table" if sys.stdout.isatty() else "json")
+
+    @property
+    def plain(self) -> bool:
+        """Whether people get the table that the command has made for them."""
+        return self.form == "table" and self.query is None and not self.columns
+
+    def otherwise(self, form: str) -> Output:
+        """The same, in ``form`` unless one was asked for."""
+        return replace(self, asked=self.asked or form)
+
+    def show(self, document: Document, *, card: Iterable[str] | None = None) -> None:
+        """Print one object; ``card``: its lines on a terminal, instead of names and values."""
+        if self.file is not None:
+            with _replaced(self.file) as stream:
+                stream.write(f"{as_json(document, indent=2)}\n")
+        if card is not None and self.plain:
+            lines(card)
+            return
+        self._print(selecting.picked(document, self.columns) if self.columns else document)
+
+    def each(
+        self,
+        documents: Iterable[Document],
+        *,
+        table: Table | None = None,
+        none: str = "",
+    ) -> int:
+        """Print a list, as it comes, without ever having the whole of it; how many there were.
+
+        Args:
+            documents: the objects.
+            table: makes rows of objects; by default a column for each of their plain values.
+            none: what a person is told when there is nothing.
+        """
+        with _kept(self.file, documents) as kept:
+            counted = _Counted(kept)
+            self._list(counted, None if self.columns else table)
+        if none and not counted.count and self.form == "table":
+            note(none)
+        return counted.count
+
+    def _list(self, documents: Iterable[Document], table: Table | None) -> None:
+        if self.query is not None:
+            self._print([*documents])
+            return
+        if self.columns:
+            documents = (selecting.picked(one, self.columns) for one in documents)
+        if self.form in ("table", "tsv"):
+            rows = _rows(documents, table or selecting.rows)
+            _print_rows(self.form, rows)
+            return
+        lines(_SHAPES[self.form](documents))
+
+    def _print(self, value: Any) -> None:
+        if self.query is not None:
+            value = self.query.of(value)
+        if self.form == "table" and isinstance(value, Mapping):
+            lines(tables.card(selecting.pairs(value)))
+        elif self.form in ("table", "tsv"):
+            _print_rows(self.form, selecting.rows(value))
+        else:
+            shape = _SHAPES[self.form]
+            lines(shape(value) if isinstance(value, list) else _single(self.form, value))
 
 
 def emit(form: str, value: Any, *, table: Sequence[Mapping[str, str]]) -> None:
     """Print a value, a list or an object, in a form; ``table`` is how it looks as rows."""
-    if form == "none":
-        return
-    if form == "table":
-        lines(grid(table, width()))
-    elif form == "tsv":
-        lines(separated(table))
-    elif form == "ndjson":
-        lines(_json(one) for one in (value if isinstance(value, list) else [value]))
-    elif form.startswith("yaml"):
-        lines(_yaml(value).split("\n"))
+    if form in ("table", "tsv"):
+        _print_rows(form, table)
     else:
-        lines(_json(value, indent=2).split("\n"))
+        lines(_SHAPES[form](value) if isinstance(value, list) else _single(form, value))
 
 
 def lines(texts: Iterable[str]) -> None:
@@ -54,122 +128,150 @@ def lines(texts: Iterable[str]) -> None:
 def warnings(texts: Iterable[str]) -> None:
     """Say what the asker should know, beside the data."""
     for text in texts:
-        click.echo(f"runstone: {text}", err=True)
+        note(f"runstone: {text}")
 
 
-def grid(rows: Sequence[Mapping[str, str]], room: int | None) -> list[str]:
-    """Rows under their headings, in columns; numbers to the right. To fit the width, long texts are cut, then
-    columns that can be spared are left out."""
-    if not rows:
-        return []
-    shown = {name: [clean(row[name]) for row in rows] for name in rows[0]}
-    for spare in SPARE:
-        if room is None or _total(_least(shown)) <= room:
-            break
-        shown.pop(spare, None)
-    names, cells = list(shown), list(zip(*shown.values(), strict=True))
-    widths = [max(map(columns, [name, *column])) for name, column in shown.items()]
-    if room is not None:
-        widths = _fitted(widths, _least(shown), room)
-    right = [all(map(_numeric, column)) for column in shown.values()]
-    return [
-        GAP.join(
-            _padded(cell, size, end) for cell, size, end in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in [names, ["-" * size for size in widths], *cells]
-    ]
+def note(text: str) -> None:
+    """A word to the person on stderr, unless only errors are to be shown."""
+    context = click.get_current_context(silent=True)
+    if context is None or not getattr(context.obj, "quiet", False):
+        click.echo(tables.clean(text), err=True)
 
 
-def separated(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Rows as tab-separated values, without headings, as the original prints them."""
-    return ["\t".join(clean(text) for text in row.values()) for row in rows]
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON in which nothing is left that a terminal would obey."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def card(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Names and values, a line each; further lines of a value stand below its first."""
-    size = max((columns(name) for name, _ in pairs), default=0)
-    found = []
-    for name, text in pairs:
-        first, *more = text.splitlines() or [""]
-        found.append(f"{_padded(name, size, False)}{GAP}{clean(first)}".rstrip())
-        found += [f"{' ' * size}{GAP}{clean(line)}".rstrip() for line in more]
-    return found
+def _print_rows(form: str, rows: Iterable[Mapping[str, str]]) -> None:
+    if form == "tsv":
+        lines("\t".join(tables.clean(text) for text in row.values()) for row in rows)
+    else:
+        lines(tables.grid([*rows], tables.width()))
 
 
-def width() -> int | None:
-    """The terminal's width; None where the output is no terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+def _rows(documents: Iterable[Document], table: Table) -> Iterator[Mapping[str, str]]:
+    """Rows block by block; the first block decides about the columns."""
+    rest = iter(documents)
+    names: list[str] = []
+    while block := list(itertools.islice(rest, BLOCK)):
+        rows = table(block)
+        names = names or [*rows[0]]
+        yield from ({name: row.get(name, "") for name in names} for row in rows)
 
 
-def clean(text: str) -> str:
-    """The text on one line, without what would move the cursor, change colours or turn the direction."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join("\ufffd" if unicodedata.category(one) in _UNSEEN else one for one in text)
+def _nothing(_: Iterable[Any]) -> Iterator[str]:
+    return iter(())
 
 
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: Han and Hangul take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
-    )
+def _json_list(values: Iterable[Any]) -> Iterator[str]:
+    """A JSON array, element by element."""
+    before = ""
+    for value in values:
+        yield f"{before}," if before else "["
+        before = "\n".join(f"  {line}" for line in as_json(value, indent=2).split("\n"))
+    if not before:
+        yield "[]"
+        return
+    yield before
+    yield "]"
 
 
-def _least(shown: Mapping[str, Sequence[str]]) -> list[int]:
-    found = []
-    for at, (name, column) in enumerate(shown.items()):
-        widest = max(map(columns, column))
-        heading = columns(name)
-        # the first column, the id, is what people copy: it is never cut
-        if at == 0 or name in WHOLE:
-            found.append(max(heading, widest))
-        elif all(map(_numeric, column)):
-            found.append(max(widest, min(heading, LEAST)))
-        else:
-            found.append(min(max(heading, widest), LEAST))
-    return found
+def _jsonc_list(values: Iterable[Any]) -> Iterator[str]:
+    return map(colours.json, _json_list(values)) if colours.wanted() else _json_list(values)
 
 
-def _fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    widths = list(widths)
-    while _total(widths) > room:
-        loose = [at for at, size in enumerate(widths) if size > least[at]]
-        if not loose:
-            break
-        widths[max(loose, key=lambda at: widths[at])] -= 1
-    return widths
+def _ndjson_list(values: Iterable[Any]) -> Iterator[str]:
+    return map(as_json, values)
 
 
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + len(GAP) * (len(widths) - 1)
+def _yaml_list(values: Iterable[Any]) -> Iterator[str]:
+    found = False
+    for value in values:
+        found = True
+        yield _yaml([value])
+    if not found:
+        yield "[]"
 
 
-def _padded(text: str, size: int, right: bool) -> str:
-    if columns(text) > size:
-        kept = ""
-        for one in text:
-            if columns(kept + one) > size - 1:
-                break
-            kept += one
-        text = kept + "…"
-    gap = " " * (size - columns(text))
-    return gap + text if right else text + gap
+def _yamlc_list(values: Iterable[Any]) -> Iterator[str]:
+    return map(colours.yaml, _yaml_list(values)) if colours.wanted() else _yaml_list(values)
 
 
-def _numeric(text: str) -> bool:
-    return (
-        not text or text.lstrip("-").replace(".", "", 1).replace("e-", "", 1).replace("e+", "", 1).isdigit()
-    )
+# How a list is printed, in each form but those of people.
+_SHAPES: Mapping[str, Callable[[Iterable[Any]], Iterator[str]]] = {
+    "json": _json_list,
+    "jsonc": _jsonc_list,
+    "ndjson": _ndjson_list,
+    "none": _nothing,
+    "yaml": _yaml_list,
+    "yamlc": _yamlc_list,
+}
 
 
-def _json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+def _single(form: str, value: Any) -> Iterator[str]:
+    """The lines of one value that is no list."""
+    if form == "none":
+        return
+    if form == "ndjson":
+        yield as_json(value)
+        return
+    text = _yaml(value) if form.startswith("yaml") else as_json(value, indent=2)
+    coloured = form.endswith("c") and colours.wanted()
+    colour = colours.yaml if form.startswith("yaml") else colours.json
+    yield colour(text) if coloured else text
 
 
 def _yaml(value: Any) -> str:
     import yaml  # 30 ms that only this form is worth
 
-    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip("\n")
+    text = str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+    if _OBEYED.search(text):
+        text = str(yaml.safe_dump(value, allow_unicode=False, sort_keys=False))
+    return text.rstrip("\n").removesuffix("\n...")
+
+
+class _Counted:
+    """Passes things on, and knows how many there were."""
+
+    def __init__(self, things: Iterable[Document]) -> None:
+        self._things = things
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Document]:
+        for thing in self._things:
+            self.count += 1
+            yield thing
+
+
+@contextmanager
+def _kept(file: Path | None, documents: Iterable[Document]) -> Iterator[Iterable[Document]]:
+    """The documents; as they are taken, they are written to a file, too."""
+    if file is None:
+        yield documents
+        return
+    with _replaced(file) as stream:
+        first = True
+
+        def copied() -> Iterator[Document]:
+            nonlocal first
+            for one in documents:
+                stream.write(f"{'[' if first else ','}\n{as_json(one)}")
+                first = False
+                yield one
+
+        yield copied()
+        stream.write("[]\n" if first else "\n]\n")
+
+
+@contextmanager
+def _replaced(file: Path) -> Iterator[IO[str]]:
+    """A file that takes its place when it is whole."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with open(aside, "w", encoding="utf-8") as stream:
+            yield stream
+        os.replace(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import shutil
 import sys
 from types import TracebackType
 
-from runstone.cli.output import columns
+from runstone.cli.tables import columns
 
 WIDTH = 24
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from runstone.cli.values import local, number, plain, spoken
 
 if TYPE_CHECKING:
     from runstone.model.runs import Run
@@ -20,33 +21,26 @@ _LOGS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
 
 def document(service: Service, run: Run, *, workspace: str) -> dict[str, Any]:
     """The run under the names of the contract; ``metrics`` are last values, times ISO 8601 in UTC."""
-    from runstone.model.runs import iso  # loaded by the commands that need it: `--help` is quick
+    return next(documents(service, [run], workspace=workspace))
 
-    ref = f"{workspace}/{run.id}"
-    return {
-        "runId": run.id,
-        "runNumber": run.number,
-        "experimentName": run.experiment,
-        "experimentId": run.experiment_id,
-        "displayName": run.shown_name,
-        "description": run.description,
-        "status": str(run.status),
-        "runType": run.type,
-        "target": run.target,
-        "submittedBy": run.submitter,
-        "parentRunId": run.parent,
-        "rootRunId": run.root,
-        "createdUtc": iso(run.created),
-        "startTimeUtc": iso(run.started),
-        "endTimeUtc": iso(run.ended),
-        "durationSeconds": run.duration,
-        "tags": dict(run.tags),
-        "properties": dict(run.properties),
-        "params": dict(run.params),
-        "metrics": _metrics(service, ref),
-        "error": dict(run.error) if run.error else None,
-        "logFiles": _logs(service, ref, run.id),
-    }
+
+def documents(
+    service: Service, runs: Sequence[Run], *, workspace: str, minimal: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The same of several runs, in their order; ``minimal`` leaves out what is not in their records."""
+    from runstone.store.runs import reference  # loaded by the commands that need it: `--help` is quick
+
+    refs = [reference(workspace, run.id) for run in runs]
+    latest = {} if minimal or not refs else service.metrics.latest_of(refs)
+    for ref, run in zip(refs, runs, strict=True):
+        logs = {} if minimal else _logs(service, ref, run.id)
+        last = {name: _last(one) for name, one in sorted(latest.get(ref, {}).items())}
+        yield {
+            **_record(run),
+            "metrics": last,
+            "error": dict(run.error) if run.error else None,
+            "logFiles": logs,
+        }
 
 
 def table(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[dict[str, str]]:
@@ -58,7 +52,7 @@ def table(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> list[di
             "Name": "" if row["displayName"] == row["runId"] else row["displayName"],
             "Experiment": row["experimentName"],
             "Status": row["status"],
-            "Started": _local(row["startTimeUtc"]),
+            "Started": local(row["startTimeUtc"]),
             "Duration": _duration(row),
             **{name: number(row["metrics"].get(name)) for name in names},
         }
@@ -83,6 +77,32 @@ def key_metrics(documents: Sequence[Mapping[str, Any]], order_by: str = "") -> l
     return (asked + common)[:KEY_METRICS]
 
 
+def _record(run: Run) -> dict[str, Any]:
+    from runstone.model.runs import iso  # loaded by the commands that need it: `--help` is quick
+
+    return {
+        "runId": run.id,
+        "runNumber": run.number,
+        "experimentName": run.experiment,
+        "experimentId": run.experiment_id,
+        "displayName": run.shown_name,
+        "description": run.description,
+        "status": str(run.status),
+        "runType": run.type,
+        "target": run.target,
+        "submittedBy": run.submitter,
+        "parentRunId": run.parent,
+        "rootRunId": run.root,
+        "createdUtc": iso(run.created),
+        "startTimeUtc": iso(run.started),
+        "endTimeUtc": iso(run.ended),
+        "durationSeconds": run.duration,
+        "tags": dict(run.tags),
+        "properties": dict(run.properties),
+        "params": dict(run.params),
+    }
+
+
 def card(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """One document as lines of name and value, what is empty left out."""
     lines = [
@@ -91,7 +111,7 @@ def card(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Experiment", f"{row['experimentName']}, run {row['runNumber']}"),
         ("Status", row["status"]),
         ("Error", _error(row["error"])),
-        ("Started", _local(row["startTimeUtc"])),
+        ("Started", local(row["startTimeUtc"])),
         ("Duration", _duration(row)),
         ("By", row["submittedBy"] or ""),
         ("Parent", row["parentRunId"] or ""),
@@ -105,19 +125,8 @@ def card(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, text in lines if text]
 
 
-def _metrics(service: Service, ref: str) -> dict[str, Any]:
-    return {name: _last(latest) for name, latest in sorted(service.metrics.latest(ref).items())}
-
-
 def _last(latest: Any) -> Any:
-    return latest.value if latest.last is None else _plain(latest.last)
-
-
-def _plain(value: float) -> float | str:
-    # JSON has no word for these three
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return latest.value if latest.last is None else plain(latest.last)
 
 
 def _logs(service: Service, ref: str, id: str) -> dict[str, str]:
@@ -126,36 +135,12 @@ def _logs(service: Service, ref: str, id: str) -> dict[str, str]:
     return {name: f"runstone://{workspace}/runs/{id}/files/{name}" for name in names}
 
 
-def _local(moment: str | None) -> str:
-    if moment is None:
-        return ""
-    return datetime.fromisoformat(moment.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _duration(row: Mapping[str, Any]) -> str:
     seconds = row["durationSeconds"]
     if seconds is None and row["startTimeUtc"] and row["endTimeUtc"] is None:
         begun = datetime.fromisoformat(row["startTimeUtc"].replace("Z", "+00:00")).timestamp()
-        return f"{_spoken(max(0.0, time.time() - begun))} so far"
-    return "" if seconds is None else _spoken(seconds)
-
-
-def _spoken(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours:02d} h"
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def number(value: Any) -> str:
-    """A value as people read it: four digits are enough."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return f"{spoken(max(0.0, time.time() - begun))} so far"
+    return "" if seconds is None else spoken(seconds)
 
 
 def _error(error: Mapping[str, Any] | None) -> str:

@@ -30,6 +30,8 @@ class Place:
     workspace: str
     experiment: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    # the experiment that was named for the place, and is not just the directory's name
+    attached: str | None = None
 
 
 def locate(start: Path, settings: Settings, *, file_name: str | None = None) -> Place:
@@ -41,11 +43,13 @@ def locate(start: Path, settings: Settings, *, file_name: str | None = None) -> 
     names = [own.values.get("workspace"), azure.values.get("workspace_name")]
     if azure.depth > own.depth:
         names.reverse()
+    attached = settings.experiment or own.values.get("experiment") or None
     return Place(
         history=str(settings.history or _history(own) or settings.home / "history"),
         workspace=str(next(filter(None, (settings.workspace, *names)), DEFAULT_WORKSPACE)),
-        experiment=str(settings.experiment or own.values.get("experiment") or experiment_of(start)),
+        experiment=str(attached or experiment_of(start)),
         labels={key: str(azure.values[key]) for key in LABELS if azure.values.get(key)},
+        attached=None if attached is None else str(attached),
     )
 
 
