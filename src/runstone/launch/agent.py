@@ -164,13 +164,22 @@ class Agent:
             return self._end_waiting(job)
         if now.state not in (CLAIMED, STARTED) or now.attempt != job.attempt:
             return
-        noted = Folder.of(self._service.root, job.run, attempt=job.attempt).exit_code.exists()
-        if now.script is not None or noted:
+        if self._script_began(now):
             return _fork_adopter(self._service.root, now)
         self._clear(now)
         if now.cancel is not None:
             return self._end_waiting(now)
         return self._not_started(now, "The supervisor ended without a word before the script was started.")
+
+    def _script_began(self, job: Job) -> bool:
+        """Whether there is a script, or what it left: its supervisor may not have had the time to say so."""
+        folder = Folder.of(self._service.root, job.run, attempt=job.attempt)
+        if job.script is not None or folder.exit_code.exists():
+            return True
+        leader = processes.leader(folder.mark, str(folder.exit_code))
+        if leader is not None:
+            self._service.jobs.progress(job.run, attempt=job.attempt, script=leader)
+        return leader is not None
 
     def _clear(self, job: Job) -> None:
         """End what a supervisor started without having the time to say so: nobody will look after it."""

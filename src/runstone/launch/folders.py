@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from runstone.service.connect import Service
 from runstone.service.recovery import spool_of
 
 LOG = "user_logs/std_log.txt"
+PART = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,32 @@ class Folder:
         self.code.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
 
+    def begun(self) -> float:
+        """When the attempt began, by the clock of this machine that never jumps; noted the first time, for
+        whoever takes over."""
+        now = time.monotonic()
+        with suppress(OSError, ValueError):
+            # a later one is of the time before the machine was restarted
+            return min(float((self.root / "begun").read_text(encoding="ascii")), now)
+        with suppress(OSError):
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / "begun").write_text(repr(now), encoding="ascii")
+        return now
+
     def remove(self) -> None:
         """Remove the job's working files; the log is the run's."""
         shutil.rmtree(self.root.parent, ignore_errors=True)
 
 
-def restore(service: Service, snapshot: str, *, target: Path) -> None:
-    """Write a snapshot's files into a directory: only below it, never through a link."""
+def restore(service: Service, snapshot: str, *, target: Path, look: Callable[[], None]) -> None:
+    """Write a snapshot's files into a directory: only below it, never through a link. ``look`` is called
+    again and again; what it raises ends the work."""
     for file in service.snapshots.get(snapshot).files:
         path = target.joinpath(*file.path.split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)
         with service.snapshots.open(file.sha256) as source, open(path, "xb") as copy:
-            shutil.copyfileobj(source, copy)
+            while part := source.read(PART):
+                look()
+                copy.write(part)
         if file.executable:
             os.chmod(path, 0o755)

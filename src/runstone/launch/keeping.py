@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from runstone.launch.folders import LOG, Folder
 from runstone.model.errors import RunstoneError
@@ -30,38 +32,56 @@ class Keeper:
         self._kept: dict[str, tuple[int, int]] = {}
         self._again = time.monotonic() + EVERY_SECONDS
 
-    def look(self) -> None:
-        """Upload what has changed, every ten seconds."""
+    def look(self, meanwhile: Callable[[], None]) -> None:
+        """Upload what has changed, every ten seconds. ``meanwhile`` is called for every part of a file; what
+        it raises ends the upload."""
         if time.monotonic() < self._again:
             return
-        self._keep(rest=REST_SECONDS)
+        self._keep(REST_SECONDS, meanwhile)
         self._again = time.monotonic() + EVERY_SECONDS
 
-    def keep_all(self) -> None:
-        """Upload everything that is not there yet, the script's output too."""
-        self._keep(rest=0.0)
+    def keep_files(self, meanwhile: Callable[[], None]) -> None:
+        """Upload every file that is not there yet as it is now."""
+        self._keep(0.0, meanwhile)
+
+    def keep_log(self, meanwhile: Callable[[], None]) -> None:
+        """Make what the script has printed a file of the run; it grows no more."""
         with suppress(OSError, RunstoneError):
             if self._folder.log.stat().st_size:
-                self._upload(LOG, self._folder.log)
+                self._upload(LOG, self._folder.log, meanwhile)
             self._folder.log.unlink()
 
-    def _keep(self, *, rest: float) -> None:
+    def _keep(self, rest: float, meanwhile: Callable[[], None]) -> None:
         for name in KEPT:
             root = self._folder.code / name
             if not root.is_dir():
                 continue
             for relative, path in walk_folder(root, note=lambda _: None):
+                meanwhile()
                 with suppress(OSError, RunstoneError):
-                    self._changed(f"{name}/{relative}", path, rest)
+                    self._changed(f"{name}/{relative}", path, rest=rest, meanwhile=meanwhile)
 
-    def _changed(self, name: str, path: Path, rest: float) -> None:
+    def _changed(self, name: str, path: Path, *, rest: float, meanwhile: Callable[[], None]) -> None:
         now = path.stat()
         seen = (now.st_size, now.st_mtime_ns)
         if self._kept.get(name) == seen or time.time() - now.st_mtime < rest:
             return
-        self._upload(name, path)
+        self._upload(name, path, meanwhile)
         self._kept[name] = seen
 
-    def _upload(self, name: str, path: Path) -> None:
+    def _upload(self, name: str, path: Path, meanwhile: Callable[[], None]) -> None:
         with opened(path) as stream:
-            self._service.artifacts.upload(self._run, name, content=stream)
+            watched = cast(BinaryIO, _Watched(stream, meanwhile))
+            self._service.artifacts.upload(self._run, name, content=watched)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What an upload needs of a file; somebody is called before each part is read."""
+
+    stream: BinaryIO
+    look: Callable[[], None]
+
+    def read(self, size: int) -> bytes:
+        self.look()
+        return self.stream.read(size)

@@ -10,6 +10,9 @@ from contextlib import suppress
 
 import psutil
 
+from runstone.journal.identity import identify
+from runstone.model.runs import Process
+
 MARK = "RUNSTONE_JOB"
 # prctl(PR_SET_CHILD_SUBREAPER), of Linux
 _SUBREAPER = 36
@@ -46,6 +49,15 @@ def of_job(mark: str, leader: int | None) -> list[psutil.Process]:
         found |= below
         grown = bool(below)
     return [everybody[pid] for pid in sorted(found - {os.getpid()}) if _breathes(everybody[pid])]
+
+
+def leader(mark: str, word: str) -> Process | None:
+    """The process of a job that leads a session and has the word in its command line."""
+    for process in of_job(mark, None):
+        with suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == process.pid and word in process.cmdline():
+                return identify(process.pid)
+    return None
 
 
 def end_all(mark: str, leader: int | None, *, grace: float) -> bool:

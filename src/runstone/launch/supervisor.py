@@ -22,9 +22,10 @@ from runstone.launch.installing import Stopped
 from runstone.launch.keeping import Keeper
 from runstone.launch.surroundings import surroundings
 from runstone.model.errors import Conflict, Gone, NotFound, RunstoneError
-from runstone.model.jobs import Job
+from runstone.model.jobs import ENDED, Job
 from runstone.model.runs import Status
 from runstone.service.connect import Service, connect
+from runstone.store.claim import Claim
 
 LOOK_SECONDS = 0.1
 ASK_SECONDS = 0.5
@@ -45,7 +46,7 @@ class Supervisor:
         self._job = job
         self._folder = Folder.of(service.root, job.run, attempt=job.attempt)
         self._keeper = Keeper(service, job.run, folder=self._folder)
-        self._begun = time.monotonic()
+        self._begun = self._folder.begun()
         self._ask_again = 0.0
         self._beat_again = 0.0
         self._stopped: str | None = None
@@ -81,20 +82,11 @@ class Supervisor:
         with suppress(Conflict):
             # its end may have been asked for already, which is looked at below
             self._move(Status.PREPARING)
-        self._folder.make()
-        if self._job.spec.snapshot:
-            restore(self._service, self._job.spec.snapshot, target=self._folder.code)
         environ = self._environment()
         try:
-            prepared = environments.prepare(
-                self._job.spec,
-                self._service.root,
-                log=self._folder.log,
-                environ=environ,
-                cancelled=self._cancelled,
-            )
+            prepared = self._prepare(environ)
         except Stopped:
-            return endings.canceled()
+            return self._ending(None)
         if self._asked_to_end():
             return endings.canceled()
         command = [prepared.interpreter if word == "python" else word for word in self._job.spec.command[:1]]
@@ -104,6 +96,19 @@ class Supervisor:
         with suppress(Conflict):
             self._move(Status.RUNNING)
         return self._watch(child)
+
+    def _prepare(self, environ: Mapping[str, str]) -> environments.Prepared:
+        """The job's code in its place, and its interpreter; Stopped when its end was asked for meanwhile."""
+        self._folder.make()
+        if self._job.spec.snapshot:
+            restore(self._service, self._job.spec.snapshot, target=self._folder.code, look=self._end_if_asked)
+        return environments.prepare(
+            self._job.spec,
+            self._service.root,
+            log=self._folder.log,
+            environ=environ,
+            cancelled=self._over,
+        )
 
     def _start(self, command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with open(self._folder.log, "ab", buffering=0) as log:
@@ -134,25 +139,42 @@ class Supervisor:
 
     def _look_after(self, leader: int | None) -> None:
         """Obey a cancel and the time limit; keep what the script writes; say that we live."""
-        limit = self._job.spec.max_seconds
+        try:
+            if self._stopped is not None:
+                self._over()
+                return
+            self._end_if_asked()
+            self._keeper.look(self._end_if_asked)
+        except Stopped:
+            processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
+        except Replaced:
+            # end ours, and say nothing more of the run
+            processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
+            raise
+
+    def _end_if_asked(self) -> None:
+        """Raise Stopped when the job is to end: called again and again by what takes long."""
+        if self._over():
+            raise Stopped
+
+    def _over(self, *, limited: bool = True) -> bool:
+        """Whether the job is to end: it was cancelled, or its time is up. Replaced when another attempt of
+        it is under way."""
         asked = self._asked()
         if asked is not None and asked.attempt != self._job.attempt:
-            self._fenced(leader)
+            raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
+        limit = self._job.spec.max_seconds if limited else None
         if self._stopped is None and asked is not None and asked.cancel is not None:
-            self._stop("canceled", leader)
+            self._stopped = "canceled"
         elif self._stopped is None and limit and time.monotonic() - self._begun > limit:
-            self._stop("time-limit", leader)
-        else:
-            self._keeper.look()
+            self._stopped = "time-limit"
+        return self._stopped is not None
 
-    def _fenced(self, leader: int | None) -> None:
-        """Another attempt of the job is under way: end ours, and say nothing more of the run."""
-        processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
-        raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
-
-    def _stop(self, why: str, leader: int | None) -> None:
-        self._stopped = why
-        processes.end_all(self._folder.mark, leader, grace=self._job.spec.grace_seconds)
+    def _end_if_cancelled(self) -> None:
+        """The same while files are uploaded at the end, of a script that has ended by itself in its time."""
+        stopped = self._stopped
+        if self._over(limited=False) and stopped is None:
+            raise Stopped
 
     def _asked(self) -> Job | None:
         """The job as the history has it now, asked for twice a second; None in between, or without an
@@ -171,13 +193,6 @@ class Supervisor:
             return replace(self._job, cancel=self._job.created)
         except RunstoneError:
             return None
-
-    def _cancelled(self) -> bool:
-        """Whether the job's end was asked for, while it is being prepared."""
-        asked = self._asked()
-        if asked is not None and asked.attempt != self._job.attempt:
-            raise Replaced(f"attempt {self._job.attempt} of {self._job.run} has been replaced")
-        return asked is not None and asked.cancel is not None
 
     def _asked_to_end(self) -> bool:
         """Whether the job's end was asked for, by a cancel or by deleting the run; Replaced when another
@@ -198,8 +213,13 @@ class Supervisor:
         self._asked_to_end()
         with suppress(RunstoneError):
             self._move(Status.FINALIZING)
+        try:
+            self._keeper.keep_files(self._end_if_cancelled)
+        except Stopped:
+            # what it made is not all here: it has not completed
+            ending = endings.canceled() if ending.status is Status.COMPLETED else ending
         error = endings.with_last_lines(ending.error, self._folder.log)
-        self._keeper.keep_all()
+        self._keeper.keep_log(self._end_if_cancelled)
         self._service.shipper.drain_all()
         with suppress(Conflict, Gone, NotFound):
             # the script may have said itself how it ended: its word stands
@@ -216,17 +236,32 @@ class Supervisor:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Supervise the attempt that the arguments name."""
+    """Supervise the attempt that the arguments name, unless another process does."""
     history, run, attempt, *more = arguments
     service = connect(Path(history))
     try:
         if "--adopt" in more:
-            Supervisor(service, service.jobs.progress(run, attempt=int(attempt), supervisor=here())).adopt()
-        else:
-            Supervisor(service, service.jobs.begin(run, attempt=int(attempt), supervisor=here())).run()
+            _adopt(service, run, attempt=int(attempt))
+            return 0
+        job = service.jobs.begin(run, attempt=int(attempt), supervisor=here())
+        with _alone(service, job):
+            Supervisor(service, job).run()
     except (Conflict, Replaced) as error:
         print(error, file=sys.stderr)
     return 0
+
+
+def _adopt(service: Service, run: str, *, attempt: int) -> None:
+    job = service.jobs.get(run)
+    if job.state == ENDED:
+        raise Conflict(f"The job of {run!r} has ended; there is nothing to take over.", expected=ENDED)
+    with _alone(service, replace(job, attempt=attempt)):
+        # refused when whoever had it until a moment ago has brought it to its end
+        Supervisor(service, service.jobs.progress(run, attempt=attempt, supervisor=here())).adopt()
+
+
+def _alone(service: Service, job: Job) -> Claim:
+    return Claim(Folder.of(service.root, job.run, attempt=job.attempt).root, "supervisor")
 
 
 def ignore_hangups() -> None:

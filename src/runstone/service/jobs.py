@@ -79,12 +79,12 @@ class Jobs:
         """Say that a supervisor has the job now; the job, with the attempt that this is.
 
         An engine that starts a job a second time makes another attempt of it: the answer's ``attempt`` is a
-        new
-        one, and the first is refused from then on. Conflict for an attempt that has been replaced already.
+        new one, and the first is refused from then on. Conflict for an attempt that has been replaced
+        already, and for a job that has ended.
         """
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
-            job = self._job(tx, run)
+            job = _going(self._job(tx, run))
             again = job.state == STARTED and job.attempt == attempt
             fields = {"attempt": attempt + 1, "script": None} if again else {}
             jobs.change(tx, n, only=attempt, now=_now(), state=STARTED, supervisor=supervisor, **fields)
@@ -100,7 +100,8 @@ class Jobs:
         supervisor: Process | None = None,
         script: Process | None = None,
     ) -> Job:
-        """Say who executes the job now, and that they live; Conflict for an attempt that has been replaced.
+        """Say who executes the job now, and that they live; Conflict for an attempt that has been replaced,
+        and for a new supervisor of a job that has ended.
 
         The answer's ``cancel`` tells whether the job's end was asked for.
         """
@@ -110,6 +111,8 @@ class Jobs:
             fields["state"] = STARTED
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
+            if supervisor is not None:
+                _going(self._job(tx, run))
             jobs.change(tx, n, only=attempt, now=_now(), **fields)
             runs.beat(tx, n, _now())
             return self._job(tx, run)
@@ -119,6 +122,7 @@ class Jobs:
         """Queue a claimed job again: whoever had it could not start it."""
         with self._database.write() as tx:
             n = runs.find(tx, run)["n"]
+            _going(self._job(tx, run))
             jobs.change(tx, n, only=attempt, now=_now(), state=QUEUED, agent=None, handle=None)
             return self._job(tx, run)
 
@@ -189,6 +193,12 @@ class Jobs:
         if job is None:
             raise NotFound(f"The run {row['id']!r} was not submitted: it has no job.")
         return job
+
+
+def _going(job: Job) -> Job:
+    if job.state == ENDED:
+        raise Conflict(f"The job of {job.run!r} has ended; nobody can have it any more.", expected=ENDED)
+    return job
 
 
 def _cancel(tx: Transaction, n: int) -> Job | None:

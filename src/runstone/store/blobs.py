@@ -21,6 +21,7 @@ from runstone.model.errors import Full, Invalid, Unreadable
 
 PART = 1 << 20
 GRACE = 24 * 3600.0
+FORCED = 64 * PART
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -298,6 +299,9 @@ def _write(file: int, part: bytes) -> None:
     rest = memoryview(part)
     while rest:
         rest = rest[os.write(file, rest) :]
+    if os.lseek(file, 0, os.SEEK_CUR) % FORCED < len(part):
+        # or all of a large file would be forced at its end, for which its writer would wait too long
+        os.fdatasync(file)
 
 
 def _force(folder: Path) -> None:
