@@ -125,6 +125,7 @@ class Run:
     process: Process | None = None
     archived: int | None = None
     deleted: int | None = None
+    locked: int | None = None
     snapshot: str | None = None
     definition: Mapping[str, Any] | None = None
     tags: Mapping[str, str | None] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from runstone.service.jobs import Jobs
 from runstone.service.lineage import Lineage
 from runstone.service.logs import Logs
 from runstone.service.metrics import Metrics
+from runstone.service.purging import Purging
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
 from runstone.service.snapshots import Snapshots
@@ -86,6 +87,7 @@ class Service:
         self.assets = Assets(self.database)
         self.lineage = Lineage(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
+        self.purging = Purging(self.database, artifacts=self.artifacts, root=root)
         self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
 
     def persist(self) -> bool:

@@ -84,7 +84,7 @@ class Runs:
         unknown = set(changes) - {"display_name", "description"}
         if unknown:
             raise Invalid(f"A run's display_name and description can be edited, not {sorted(unknown)}.")
-        return self._change(run, lambda tx, n: runs.edit(tx, n, changes))
+        return self._change(run, lambda tx, n: _edit(tx, n, changes))
 
     @operation("POST /runs/{run}/tags")
     def tag(self, run: str, tags: Mapping[str, str | None]) -> Run:
@@ -134,9 +134,11 @@ class Runs:
 
     @operation("DELETE /runs/{run}")
     def delete(self, run: str) -> None:
-        """Delete the run; ``restore`` brings it back until it is purged."""
+        """Delete the run; ``restore`` brings it back until it is purged. Conflict for one that is locked."""
         with self._database.write() as tx:
-            runs.delete(tx, runs.find(tx, run, deleted=True)["n"], _now())
+            n = runs.find(tx, run, deleted=True)["n"]
+            runs.refuse_locked(tx, n)
+            runs.delete(tx, n, _now())
 
     @operation("POST /runs/{run}/restore")
     def restore(self, run: str) -> Run:
@@ -145,6 +147,17 @@ class Runs:
             n = runs.find(tx, run, deleted=True)["n"]
             runs.delete(tx, n, None)
             return runs.load(tx, [n])[0]
+
+    @operation("PUT /runs/{run}/lock")
+    def lock(self, run: str) -> Run:
+        """Protect the run: until it is unlocked, deleting it is refused, and so is every change of its tags,
+        name and description. It goes on logging, and ends, as before."""
+        return self._change(run, lambda tx, n: runs.lock(tx, n, _now()))
+
+    @operation("DELETE /runs/{run}/lock")
+    def unlock(self, run: str) -> Run:
+        """Protect the run no more; harmless for one that is not locked."""
+        return self._change(run, lambda tx, n: runs.lock(tx, n, None))
 
     @operation("GET /workspaces/{workspace}/runs")
     def search(
@@ -190,12 +203,19 @@ class Runs:
             return runs.load(tx, [n])[0]
 
 
+def _edit(tx: Transaction, n: int, changes: Mapping[str, str | None]) -> None:
+    runs.refuse_locked(tx, n)
+    runs.edit(tx, n, changes)
+
+
 def _tag(tx: Transaction, n: int, tags: Mapping[str, str | None]) -> None:
+    runs.refuse_locked(tx, n)
     attributes.set_tags(tx, n, tags)
     texts.index(tx, n)
 
 
 def _untag(tx: Transaction, n: int, keys: Sequence[str]) -> None:
+    runs.refuse_locked(tx, n)
     attributes.remove_tags(tx, n, keys)
     texts.index(tx, n)
 
@@ -227,7 +247,7 @@ _DEFERRED: Mapping[str, Callable[..., None]] = {
     "runs.untag": _untag,
     "runs.add_properties": _add_properties,
     "runs.add_params": _add_params,
-    "runs.edit": runs.edit,
+    "runs.edit": _edit,
     "runs.move": _move,
 }
 

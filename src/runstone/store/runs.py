@@ -65,6 +65,8 @@ EDIT_DESCRIPTION = "UPDATE runs SET description = :value WHERE n = :run"
 
 DELETE = "UPDATE runs SET deleted = :now WHERE n = :run"
 
+SET_LOCK = "UPDATE runs SET locked = :now WHERE n = :run"
+
 ADD_QUALITY = "UPDATE runs SET quality = :quality WHERE n = :run"
 
 # Down the tree, level by level; UNION keeps a damaged tree from going round for ever.
@@ -192,6 +194,21 @@ def edit(tx: Transaction, run: int, changes: Mapping[str, str | None]) -> None:
 def delete(tx: Transaction, run: int, now: int | None) -> None:
     """Mark the run as deleted at that time, or as not deleted with None."""
     tx.execute(DELETE, {"run": run, "now": now})
+
+
+def lock(tx: Transaction, run: int, now: int | None) -> None:
+    """Protect the run from that time on, or no more with None."""
+    tx.execute(SET_LOCK, {"run": run, "now": now})
+
+
+def refuse_locked(tx: Transaction, run: int) -> None:
+    """Conflict for a run that somebody has locked."""
+    row = tx.one(LOCK, {"run": run})
+    if row is not None and row["locked"] is not None:
+        raise Conflict(
+            f"The run {row['id']!r} is locked: it cannot be deleted, and its tags, name and description "
+            f"stay as they are. `runstone run unlock -r {row['id']}` permits it."
+        )
 
 
 def add_quality(tx: Transaction, run: int, counts: Mapping[str, int]) -> None:
@@ -339,6 +356,7 @@ def _run(row: Row, sets: Mapping[str, Mapping[str, Any]]) -> Run:
         process=Process(**json.loads(row["process"])) if row["process"] else None,
         archived=row["archived"],
         deleted=row["deleted"],
+        locked=row["locked"],
         snapshot=row["snapshot"],
         definition=json.loads(row["definition"]) if row["definition"] else None,
         tags=sets[attributes.TAG],
