@@ -5,12 +5,18 @@ from __future__ import annotations
 import io
 import random
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import pytest
 
+from runstone import Run
+from runstone.launch.folders import Folder
+from runstone.model.artifacts import LogPart
+from runstone.sdk.files import MOST_LOG_BYTES
 from runstone.sdk.readable import Readable
 from tests.launch.conftest import LOG, Bench
 
+SIZE = (64 << 20) + len("the end\n")
 HOSTILE = """
 import os, sys, time
 out = sys.stdout.buffer
@@ -38,6 +44,40 @@ def test_a_hostile_log_streams_readable_and_is_kept_byte_for_byte(bench: Bench):
     assert logs.read(run._ref, LOG, offset=size - len(end)) == end
     assert logs.read(run._ref, LOG, offset=size) == b""
     assert logs.read(run._ref, LOG, offset=1, most=3) == b"0 %"
+
+
+LONG = """
+import os, time
+os.ftruncate(1, 64 << 20)
+print("the end", flush=True)
+while not os.path.exists("stop"): time.sleep(0.01)
+"""
+
+
+def test_a_long_log_is_read_from_its_end_and_never_whole(bench: Bench, tmp_path: Path):
+    run = bench.submit(LONG)
+    bench.until(lambda: run._service.logs.names(run._ref) == (LOG,))
+    bench.until(lambda: run._service.logs.part(run._ref, LOG).size > 64 << 20)
+    for grows in (True, False):
+        part = run._service.logs.part(run._ref, LOG, offset=-4)
+        assert (part.data, part.size, part.offset + 4, part.grows) == (b"end\n", SIZE, SIZE, grows)
+        assert run._service.logs.part(run._ref, LOG, offset=SIZE).data == b""
+        text = run.get_details_with_logs()["logFiles"][LOG]
+        assert text.startswith(
+            f"[{SIZE - MOST_LOG_BYTES:,} of {SIZE:,} bytes are left out here; get_all_logs"
+        )
+        assert text.endswith("the end\n")
+        assert len(text) < MOST_LOG_BYTES + 200
+        (path,) = run.get_all_logs(tmp_path / str(grows))
+        assert Path(path).stat().st_size == SIZE
+        if grows:
+            Path(_code(bench, run), "stop").touch()
+            run.wait_for_completion()
+    assert run._service.logs.part(run._ref, LOG, offset=-2 * SIZE, most=1) == LogPart(0, b"\0", SIZE, False)
+
+
+def _code(bench: Bench, run: Run) -> Path:
+    return Folder.of(bench.history, run._ref, attempt=1).code
 
 
 def test_a_script_that_prints_nothing_streams_nothing(bench: Bench):

@@ -25,6 +25,16 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class LogPart:
+    """Bytes of a log from ``offset`` on, of the ``size`` that it has now; ``grows``: there may be more."""
+
+    offset: int
+    data: bytes
+    size: int
+    grows: bool
+
+
+@dataclass(frozen=True)
 class Damage:
     """A file whose stored bytes are gone or wrong: which one, of which run (its reference), and why."""
 

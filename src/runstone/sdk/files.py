@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from runstone.model.artifacts import Artifact
 from runstone.model.errors import NotFound, UserErrorException
@@ -15,7 +16,11 @@ from runstone.sdk import capture
 from runstone.sdk.handle import Handle, warn
 from runstone.service import folders
 
-LOG_FOLDERS = ("logs/", "user_logs/", "system_logs/", "azureml-logs/")
+if TYPE_CHECKING:
+    from runstone.service.logs import Logs
+
+# Of a longer log the end alone becomes one text.
+MOST_LOG_BYTES = 8 << 20
 # What is captured unasked; whatever else a script calls system/... is its own.
 CAPTURED = (
     capture.DIFF_FILE,
@@ -137,15 +142,20 @@ class Files(Handle):
             self._download(name, root / _below(folder, name), inside=root)
 
     def get_all_logs(self, destination: Any = None) -> list[str]:
-        """Download the run's logs, keeping their folders; the local paths.
+        """Download the run's logs, keeping their folders; the local paths. Of a log that still grows, what
+        there is.
 
         Args:
             destination: a directory; one named like the run by default.
         """
         root = Path(destination or self.id)
-        paths = []
+        kept, paths = self.get_file_names(), []
         for name in self._log_names():
-            self._download(name, root / name, inside=root)
+            if name in kept:
+                self._download(name, root / name, inside=root)
+            else:
+                growing = cast(BinaryIO, _Growing(self._service.logs, self._ref, name))
+                folders.save(growing, root / name, inside=root)
             paths.append(str(root / name))
         return paths
 
@@ -154,11 +164,16 @@ class Files(Handle):
         return [one for one in found if folder_name(prefix or "") or not one.name.startswith(CAPTURED)]
 
     def _log_names(self) -> list[str]:
-        return [name for name in self.get_file_names() if name.startswith(LOG_FOLDERS)]
+        return [*self._service.logs.names(self._ref)]
 
     def _log_text(self, name: str) -> str:
-        with self._service.artifacts.open(self._ref, name) as stream:
-            return stream.read().decode("utf-8", "replace")
+        """A log, or of a very long one its end, with a line that says so."""
+        part = self._service.logs.part(self._ref, name, offset=-MOST_LOG_BYTES, most=MOST_LOG_BYTES)
+        text = part.data.decode("utf-8", "replace")
+        if not part.offset:
+            return text
+        left_out = f"[{part.offset:,} of {part.size:,} bytes are left out here; get_all_logs() has them all]"
+        return f"{left_out}\n{text}"
 
     def _upload(self, name: str, stream: Any, overwrite: bool) -> Artifact:
         if isinstance(stream, io.TextIOBase):
@@ -176,6 +191,21 @@ class Files(Handle):
             raise UserErrorException(error.message) from None
         with stream:
             folders.save(stream, target, inside=inside)
+
+
+@dataclass
+class _Growing:
+    """A log that still grows, read from its start to what is its end by then."""
+
+    logs: Logs
+    run: str
+    name: str
+    offset: int = 0
+
+    def read(self, size: int) -> bytes:
+        part = self.logs.read(self.run, self.name, offset=self.offset, most=size)
+        self.offset += len(part)
+        return part
 
 
 def _below(folder: str, name: str) -> str:
