@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runstone.sdk.conda_dependencies import CondaDependencies
     from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
+    from runstone.sdk.model import Model
     from runstone.sdk.run import Run
     from runstone.sdk.run_configuration import RunConfiguration
     from runstone.sdk.script_run import ScriptRun
@@ -21,6 +22,7 @@ __all__ = [
     "CondaDependencies",
     "Environment",
     "Experiment",
+    "Model",
     "Run",
     "RunConfiguration",
     "ScriptRun",
@@ -34,6 +36,7 @@ _HOMES = {
     "CondaDependencies": "runstone.sdk.conda_dependencies",
     "Environment": "runstone.sdk.environment",
     "Experiment": "runstone.sdk.experiment",
+    "Model": "runstone.sdk.model",
     "Run": "runstone.sdk.run",
     "RunConfiguration": "runstone.sdk.run_configuration",
     "ScriptRun": "runstone.sdk.script_run",

@@ -14,7 +14,9 @@ from threading import Barrier
 import pytest
 
 import runstone
-from runstone.model.errors import Conflict
+from runstone.model.errors import Conflict, NotFound
+from runstone.model.models import ModelFile, NewModel
+from runstone.service.models import Models
 from tests.histories import KINDS, RUNS, Filed, filed
 
 FIRST, SECOND = RUNS
@@ -170,3 +172,70 @@ def test_an_upload_that_fails_at_the_end_leaves_no_row(files: Filed) -> None:
     files.age()
     assert files.artifacts.sweep() == 1
     assert files.kept == []
+
+
+def test_a_registered_model_outlives_its_run(files: Filed) -> None:
+    models = Models(files.database, files.blobs)
+    put(files, "out/model", b"trained")
+    put(files, "out/log", b"scrap")
+    models.register("ws", NewModel("digits", "out/model", run=FIRST.partition("/")[2]))
+    for name in ("out/model", "out/log"):
+        files.artifacts.delete(FIRST, name)
+    files.delete_run(FIRST)
+    files.age()
+    assert files.artifacts.sweep(older_than=-1) == 1
+    with models.open("ws", "digits", version=1, path="model") as stream:
+        assert stream.read() == b"trained"
+    # what was lost all the same is named, though no run has it any more
+    (files.root / files.kept[0]).unlink()
+    (damage,) = files.artifacts.damaged()
+    assert (damage.run, damage.artifact.name) == ("ws/models/digits:1", "model")
+
+
+def test_a_content_goes_with_the_last_version_of_a_model_that_has_it(files: Filed) -> None:
+    models = Models(files.database, files.blobs)
+    put(files, "model", b"trained")
+    for _ in range(2):
+        models.register("ws", NewModel("digits", "model", run=FIRST.partition("/")[2]))
+    files.artifacts.delete(FIRST, "model")
+    models.delete("ws", "digits", version=1)
+    files.age()
+    assert files.artifacts.sweep(older_than=-1) == 0
+    models.delete("ws", "digits", version=2)
+    # a day of grace, as for files of runs
+    assert files.artifacts.sweep() == 0
+    assert files.artifacts.sweep(older_than=-1) == 1
+    assert files.kept == []
+
+
+def test_a_sweep_never_takes_what_is_being_registered(files: Filed, count: Callable[[int, int], int]) -> None:
+    """Old contents are swept while others make models of them: of a run's file, and of files kept anew."""
+    models = Models(files.database, files.blobs)
+    run = FIRST.partition("/")[2]
+
+    def of_run(name: str) -> object:
+        try:
+            return models.register("ws", NewModel(name, "model", run=run))
+        except NotFound as error:
+            return error
+
+    def of_files(name: str) -> object:
+        blob = files.blobs.put(io.BytesIO(b"local"))
+        return models.register("ws", NewModel(name, "m", files=(ModelFile("m", blob.sha256, blob.size),)))
+
+    def clear() -> int:
+        files.artifacts.delete(FIRST, "model")
+        return files.artifacts.sweep()
+
+    for number in range(count(15, 1000)):
+        put(files, "model", b"trained")
+        files.blobs.put(io.BytesIO(b"local"))
+        files.age()
+        at_once(
+            clear, *[lambda call=call, n=number: call(f"{call.__name__}-{n}") for call in (of_run, of_files)]
+        )
+        assert files.artifacts.damaged(thorough=True) == ()
+        for model in models.list("ws"):
+            models.delete("ws", model.name, version=model.version)
+        files.age()
+        files.artifacts.sweep(older_than=-1)

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from runstone import CondaDependencies, Environment, Experiment, Run, RunConfiguration, Workspace
+from runstone import CondaDependencies, Environment, Experiment, Model, Run, RunConfiguration, Workspace
 
 WORKSPACE = {
     "__init__": "subscription_id, resource_group, workspace_name, auth=None, _location=None, "
@@ -29,6 +29,7 @@ WORKSPACE = {
     "get_run": "run_id",
     "list": "subscription_id, auth=None, resource_group=None",
     "location": "property",
+    "models": "property",
     "name": "property",
     "resource_group": "property",
     "sku": "property",
@@ -112,6 +113,9 @@ RUN = {
     "parent": "property",
     "portal_url": "property",
     "properties": "property",
+    "register_model": "model_name, model_path=None, tags=None, properties=None, model_framework=None, "
+    "model_framework_version=None, description=None, datasets=None, sample_input_dataset=None, "
+    "sample_output_dataset=None, resource_configuration=None, **kwargs",
     "remove_tags": "tags",
     "restore_snapshot": "snapshot_id=None, path=None",
     "set_tags": "tags",
@@ -188,6 +192,35 @@ CONDA_DEPENDENCIES = {
     "set_pip_requirements": "pip_requirements",
     "set_python_version": "version",
 }
+MODEL = {
+    "__init__": "workspace, name=None, id=None, tags=None, properties=None, version=None, run_id=None, "
+    "model_framework=None, expand=True, **kwargs",
+    "add_dataset_references": "datasets",
+    "add_properties": "properties",
+    "add_tags": "tags",
+    "delete": "",
+    "deploy": "workspace, name, models, inference_config=None, deployment_config=None, "
+    "deployment_target=None, overwrite=False, show_output=False",
+    "deserialize": "workspace, model_payload",
+    "download": "target_dir='.', exist_ok=False, exists_ok=None",
+    "get_model_path": "model_name, version=None, _workspace=None",
+    "get_sas_urls": "",
+    "list": "workspace, name=None, tags=None, properties=None, run_id=None, latest=False, dataset_id=None, "
+    "expand=True, page_count=255, model_framework=None",
+    "package": "workspace, models, inference_config=None, generate_dockerfile=False, image_name=None, "
+    "image_label=None",
+    "print_configuration": "models, inference_config, deployment_config, deployment_target",
+    "profile": "workspace, profile_name, models, inference_config, input_dataset, cpu=None, "
+    "memory_in_gb=None, description=None",
+    "register": "workspace, model_path, model_name, tags=None, properties=None, description=None, "
+    "datasets=None, model_framework=None, model_framework_version=None, child_paths=None, "
+    "sample_input_dataset=None, sample_output_dataset=None, resource_configuration=None",
+    "remove_tags": "tags",
+    "serialize": "",
+    "update": "tags=None, description=None, sample_input_dataset=None, sample_output_dataset=None, "
+    "resource_configuration=None",
+    "update_tags_properties": "add_tags=None, remove_tags=None, add_properties=None",
+}
 NEEDED = {
     (kind, name): wanted
     for kind, names in (
@@ -197,6 +230,7 @@ NEEDED = {
         (RunConfiguration, RUN_CONFIGURATION),
         (Environment, ENVIRONMENT),
         (CondaDependencies, CONDA_DEPENDENCIES),
+        (Model, MODEL),
     )
     for name, wanted in names.items()
 }
@@ -207,7 +241,6 @@ NOT_YET = {
     (Workspace, "get_default_compute_target"): 3,
     (Workspace, "get_default_datastore"): 3,
     (Workspace, "get_default_keyvault"): 3,
-    (Workspace, "models"): 3,
     (Workspace, "set_default_datastore"): 3,
     (Workspace, "delete"): 4,
     (Workspace, "update"): 4,
@@ -219,7 +252,6 @@ NOT_YET = {
     (Run, "get_secrets"): 3,
     (Run, "input_datasets"): 3,
     (Run, "output_datasets"): 3,
-    (Run, "register_model"): 3,
 }
 
 

@@ -12,6 +12,7 @@ _SCRIPT_RUN = {"ScriptRun": "runstone.sdk.script_run"}
 _RUN_CONFIGURATION = {"RunConfiguration": "runstone.sdk.run_configuration"}
 _ENVIRONMENT = {"Environment": "runstone.sdk.environment"}
 _CONDA = {"CondaDependencies": "runstone.sdk.conda_dependencies"}
+_MODEL = {"Model": "runstone.sdk.model"}
 _SECTIONS = (
     "AmlComputeConfiguration",
     "DockerConfiguration",
@@ -59,6 +60,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **_RUN_CONFIGURATION,
         **_ENVIRONMENT,
         **_CONDA,
+        **_MODEL,
         "VERSION": "runstone.azureml.core",
         "__version__": "runstone.azureml.core",
     },
@@ -88,6 +90,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("DockerSection", "PythonSection", "SparkSection"), "runstone.sdk.sections"),
     },
     "azureml.core.conda_dependencies": _CONDA,
+    "azureml.core.model": _MODEL,
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
 
@@ -99,13 +102,11 @@ LATER = frozenset(
         "azureml.core.dataset",
         "azureml.core.datastore",
         "azureml.core.keyvault",
-        "azureml.core.model",
         "azureml.train",
         "azureml.widgets",
         "azureml.core.ComputeTarget",
         "azureml.core.Dataset",
         "azureml.core.Datastore",
         "azureml.core.Keyvault",
-        "azureml.core.Model",
     }
 )

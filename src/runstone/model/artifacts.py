@@ -36,7 +36,7 @@ class LogPart:
 
 @dataclass(frozen=True)
 class Damage:
-    """A file whose stored bytes are gone or wrong: which one, of which run (its reference), and why."""
+    """A file whose stored bytes are gone or wrong: which one, of which run or model, and why."""
 
     run: str
     artifact: Artifact

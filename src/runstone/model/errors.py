@@ -79,20 +79,20 @@ class ComputeTargetException(AzureMLException):
     """A compute target is missing or cannot be reached."""
 
 
-class ModelNotFoundException(AzureMLException):
-    """No model of that name or version is registered."""
-
-
-class ModelPathNotFoundException(AzureMLException):
-    """A model was registered from a file that the run does not have."""
-
-
 class WebserviceException(AzureMLException):
     """A web service call failed."""
 
     def __init__(self, exception_message: str = "", status_code: int | None = None, **more: Any) -> None:
         super().__init__(exception_message, **more)
         self.status_code = status_code
+
+
+class ModelNotFoundException(WebserviceException):
+    """No model of that name or version is registered: the original raises either class, so this is both."""
+
+
+class ModelPathNotFoundException(WebserviceException):
+    """A model was registered from a file that is not there; both classes, for the same reason."""
 
 
 class DatasetTimestampMissingError(AzureMLException):

@@ -11,6 +11,7 @@ from runstone.sdk import context, details, finding
 from runstone.sdk.annotations import Annotations
 from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
+from runstone.sdk.registering import Registering
 from runstone.sdk.source import Source
 from runstone.sdk.submitting import RUN_TYPE
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from runstone.sdk.workspace import Workspace
 
 
-class Run(Recording, Annotations, Source, Lifecycle):
+class Run(Recording, Annotations, Registering, Source, Lifecycle):
     """A run of an experiment: what it logged, its tags, files and children, and how it ended.
 
     Args:

@@ -8,6 +8,7 @@ from runstone.sdk.compute import targets_of
 
 if TYPE_CHECKING:
     from runstone.sdk.environment import Environment
+    from runstone.sdk.model import Model
     from runstone.sdk.workspace import Workspace
 
 
@@ -20,6 +21,13 @@ class WorkspaceAssets:
         from runstone.sdk.environment import Environment  # only for who asks
 
         return Environment.list(self._workspace)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The latest version of each registered model, by name."""
+        from runstone.sdk.model import Model  # only for who asks
+
+        return {model.name: model for model in Model.list(self._workspace, latest=True)}
 
     @property
     def compute_targets(self) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from runstone.model.artifacts import Artifact, Blob, Damage
 from runstone.model.errors import Busy, NotFound, Unreadable
 from runstone.model.names import artifact_name, folder_name
 from runstone.service.operation import operation
-from runstone.store import artifacts, runs
+from runstone.store import artifacts, models, runs
 from runstone.store.blobs import GRACE, Blobs
 from runstone.store.database import Database, Transaction
 
@@ -95,6 +95,7 @@ class Artifacts:
         """Remove what was deleted, or came to nothing, over ``older_than`` seconds ago; how many contents."""
         with self._database.write() as tx:
             artifacts.purge(tx, _now() - int(older_than * 1e6))
+            models.purge(tx, _now() - int(older_than * 1e6))
         return len(self._blobs.sweep(self._referenced, older_than=older_than))
 
     def damaged(self, *, thorough: bool = False) -> tuple[Damage, ...]:
@@ -105,9 +106,9 @@ class Artifacts:
         wrong = {blob.sha256: reason for blob in known if (reason := self._wrong(blob, thorough))}
         with self._database.read() as tx:
             return tuple(
-                Damage(runs.reference(workspace, id), artifact, reason)
+                Damage(owner, artifact, reason)
                 for sha256, reason in wrong.items()
-                for workspace, id, artifact in artifacts.with_content(tx, sha256)
+                for owner, artifact in _owners(tx, sha256)
             )
 
     def _wrong(self, blob: Blob, thorough: bool) -> str | None:
@@ -132,6 +133,12 @@ def _found(tx: Transaction, run: int, name: str, version: int | None) -> Artifac
     if found is None:
         raise _missing(tx, run, name, version)
     return found
+
+
+def _owners(tx: Transaction, sha256: str) -> Iterator[tuple[str, Artifact]]:
+    for workspace, id, artifact in artifacts.with_content(tx, sha256):
+        yield runs.reference(workspace, id), artifact
+    yield from models.with_content(tx, sha256)
 
 
 def _missing(tx: Transaction, run: int, name: str, version: int | None = None) -> NotFound:

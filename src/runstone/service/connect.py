@@ -19,6 +19,7 @@ from runstone.service.jobs import Jobs
 from runstone.service.lineage import Lineage
 from runstone.service.logs import Logs
 from runstone.service.metrics import Metrics
+from runstone.service.models import Models
 from runstone.service.purging import Purging
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
@@ -85,6 +86,7 @@ class Service:
         self.jobs = Jobs(self.database, settle=self.recovery.settle, root=root)
         self.snapshots = Snapshots(self.database, blobs)
         self.assets = Assets(self.database)
+        self.models = Models(self.database, blobs)
         self.lineage = Lineage(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
         self.purging = Purging(self.database, artifacts=self.artifacts, root=root)

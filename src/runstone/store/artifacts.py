@@ -62,6 +62,7 @@ DELETE FROM blobs
  WHERE sha256 = :sha256
    AND NOT EXISTS (SELECT 1 FROM artifacts WHERE artifacts.sha256 = :sha256)
    AND NOT EXISTS (SELECT 1 FROM snapshot_blobs WHERE snapshot_blobs.sha256 = :sha256)
+   AND NOT EXISTS (SELECT 1 FROM asset_files WHERE asset_files.sha256 = :sha256)
 RETURNING sha256"""
 
 BLOBS = "SELECT sha256, size FROM blobs WHERE sha256 > :after ORDER BY sha256 LIMIT 1000"
@@ -135,7 +136,7 @@ def purge(tx: Transaction, before: int) -> None:
 
 
 def forget(tx: Transaction, sha256: str) -> bool:
-    """Forget a content that no version refers to; False when one does."""
+    """Forget a content that no file, snapshot or model refers to; False when one does."""
     if tx.one(LOCK_BLOB, {"sha256": sha256}) is None:
         return True
     return bool(tx.execute(FORGET, {"sha256": sha256}))

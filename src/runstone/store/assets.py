@@ -68,6 +68,21 @@ SELECT * FROM assets a
                       AND b.version > a.version)
  ORDER BY name"""
 
+EVERY = """
+SELECT * FROM assets
+ WHERE workspace = :workspace
+   AND kind = :kind
+   AND deleted IS NULL
+ ORDER BY n"""
+
+REWRITE = """
+UPDATE assets
+   SET body = :body
+ WHERE workspace = :workspace
+   AND kind = :kind
+   AND name = :name
+   AND version = :version"""
+
 DELETE = """
 UPDATE assets
    SET deleted = :now
@@ -89,11 +104,9 @@ def register(
 ) -> Asset:
     """The name's version with this content: the newest one if it is the same (and not ``again``), else a new
     one. A version that was deleted is never given again."""
-    text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False)
-    if len(text) > BODY:
-        raise TooLarge(f"The {kind} {name!r} is over the size limit: Limit={BODY:,}, Size={len(text):,}.")
+    text = _text(kind, name, body)
     key = {"workspace": workspace, "kind": kind, "name": names.key(name, f"{kind} name")}
-    tx.execute(LOCK_WORKSPACE, {"workspace": workspace})
+    lock(tx, workspace)
     newest = tx.one(NEWEST, key)
     if newest and not again and newest["deleted"] is None and newest["body"] == text:
         return _asset(newest, _labels(tx, key))
@@ -144,6 +157,24 @@ def latest(tx: Transaction, workspace: int, kind: str) -> list[Asset]:
     return [_asset(row, given.get(row["name"], {})) for row in rows]
 
 
+def every(tx: Transaction, workspace: int, kind: str) -> list[Asset]:
+    """Every version of every name of a kind, in the order of registration; without their labels."""
+    return [_asset(row, {}) for row in tx.execute(EVERY, {"workspace": workspace, "kind": kind})]
+
+
+def lock(tx: Transaction, workspace: int) -> None:
+    """Have whoever else registers or changes something in a workspace wait for this transaction's end."""
+    tx.execute(LOCK_WORKSPACE, {"workspace": workspace})
+
+
+def rewrite(
+    tx: Transaction, workspace: int, kind: str, *, name: str, version: int, body: Mapping[str, Any]
+) -> None:
+    """Give a version another body: for kinds of which people may change what they say of them."""
+    values = {"workspace": workspace, "kind": kind, "name": name, "version": version}
+    tx.execute(REWRITE, {**values, "body": _text(kind, name, body)})
+
+
 def label(
     tx: Transaction, workspace: int, kind: str, *, name: str, version: int, labels: Sequence[str], now: int
 ) -> Asset:
@@ -152,7 +183,7 @@ def label(
         raise Invalid(f"{LATEST!r} always means the newest version; choose another label.")
     get(tx, workspace, kind, name=name, version=version)
     key = {"workspace": workspace, "kind": kind, "name": name}
-    tx.execute(LOCK_WORKSPACE, {"workspace": workspace})
+    lock(tx, workspace)
     known = {**_labels(tx, key), **{names.key(each, "label"): version for each in labels}}
     register(tx, workspace, kind + _LABELS, name=name, body=known, now=now)
     return get(tx, workspace, kind, name=name, version=version)
@@ -163,6 +194,13 @@ def delete(tx: Transaction, workspace: int, kind: str, *, name: str, version: in
     get(tx, workspace, kind, name=name, version=version)
     values = {"workspace": workspace, "kind": kind, "name": name, "version": version}
     tx.execute(DELETE, {**values, "now": now})
+
+
+def _text(kind: str, name: str, body: Mapping[str, Any]) -> str:
+    text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False)
+    if len(text) > BODY:
+        raise TooLarge(f"The {kind} {name!r} is over the size limit: Limit={BODY:,}, Size={len(text):,}.")
+    return text
 
 
 def _labels(tx: Transaction, key: Mapping[str, Any]) -> dict[str, int]:
