@@ -20,7 +20,7 @@ from runstone.launch.folders import Folder
 from runstone.launch.launcher import GONE, UNKNOWN, WAITING, Launcher, Seen, launcher_for
 from runstone.launch.local import handle_of
 from runstone.model.errors import Busy, Conflict, Gone, NotFound, RunstoneError
-from runstone.model.jobs import CLAIMED, LOCAL, QUEUED, STARTED, Job, Target
+from runstone.model.jobs import CLAIMED, DRIVERS, LOCAL, QUEUED, STARTED, Job, Target
 from runstone.model.runs import Status
 from runstone.service.connect import Service, connect
 from runstone.service.surroundings import remove
@@ -35,6 +35,8 @@ START_SECONDS = 30.0
 REST_SECONDS = 5.0
 MOST_WHILE_AWAY = 720
 MOST_NOTED = 50
+# A driver waits more than it works; what it waits for needs the places of the machine.
+MOST_DRIVERS = 16
 
 
 class Agent:
@@ -202,6 +204,8 @@ class Agent:
         workspace, name = place
         if name == LOCAL:
             return Target(LOCAL, LOCAL, {"concurrent": self._service.settings.local_runs})
+        if name == DRIVERS:
+            return Target(DRIVERS, LOCAL, {"concurrent": MOST_DRIVERS})
         for target in self._service.jobs.targets(workspace):
             if target.name == name:
                 return target
@@ -237,7 +241,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _place(job: Job) -> tuple[str, str]:
     """The workspace and the name of a target; this machine is one place, whichever workspace uses it."""
-    return "" if job.target == LOCAL else job.run.partition("/")[0], job.target
+    return "" if job.target in (LOCAL, DRIVERS) else job.run.partition("/")[0], job.target
 
 
 def _age(job: Job) -> float:

@@ -100,7 +100,7 @@ class Supervisor:
     def _prepare(self, environ: Mapping[str, str]) -> environments.Prepared:
         """The job's code in its place, and its interpreter; Stopped when its end was asked for meanwhile."""
         self._folder.make()
-        if self._job.spec.snapshot:
+        if self._job.spec.snapshot and self._job.spec.plan is None:
             restore(self._service, self._job.spec.snapshot, target=self._folder.code, look=self._end_if_asked)
         return environments.prepare(
             self._job.spec,

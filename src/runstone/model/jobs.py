@@ -9,6 +9,8 @@ from typing import Any
 from runstone.model.runs import Process
 
 LOCAL = "local"
+# Where jobs with a plan wait: beside the runs of this machine, of which they take no place.
+DRIVERS = "local/drivers"
 QUEUED, CLAIMED, STARTED, ENDED = "queued", "claimed", "started", "ended"
 
 
@@ -18,6 +20,8 @@ class Spec:
 
     ``command`` is the argument vector, its first element ``python`` where the environment's interpreter is
     meant. ``environment`` is the document of an ``Environment`` (None: the interpreter that submitted).
+    ``plan`` is what a job of our own needs to know that starts and watches other runs, such as a sweep; its
+    ``snapshot`` is theirs.
     ``directory`` is where the submitting process was, for what it refers to by relative paths.
     """
 
@@ -30,6 +34,7 @@ class Spec:
     grace_seconds: float = 10.0
     nodes: int = 1
     processes: int = 1
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runstone.model.errors import Conflict, Invalid, NotFound
-from runstone.model.jobs import ENDED, LOCAL, QUEUED, STARTED, Job, Spec, Target
+from runstone.model.jobs import DRIVERS, ENDED, LOCAL, QUEUED, STARTED, Job, Spec, Target
 from runstone.model.runs import NewRun, Process, Run, Status
 from runstone.service import surroundings
 from runstone.service.operation import operation
@@ -39,15 +39,17 @@ class Jobs:
         definition: Mapping[str, Any] | None = None,
     ) -> Run:
         """Create a run, Queued, and its job, in one transaction; NotFound for a target that nobody has
-        named."""
+        named, Conflict for a child of a run whose end was asked for."""
         if not spec.command:
             raise Invalid("A job needs a command: the script and its arguments, or an argument vector.")
         with self._database.write() as tx:
             self._known(tx, workspace, target)
+            _wanted(tx, new)
             queued = replace(new, status=Status.QUEUED, target=target)
             n = runs.create(tx, [queued], now=_now())[0]
+            queue = target if spec.plan is None else DRIVERS
             jobs.add(
-                tx, n, target=target, spec=spec, priority=priority, definition=definition or {}, now=_now()
+                tx, n, target=queue, spec=spec, priority=priority, definition=definition or {}, now=_now()
             )
             return runs.load(tx, [n])[0]
 
@@ -159,8 +161,8 @@ class Jobs:
     @operation("PUT /workspaces/{workspace}/targets")
     def attach(self, workspace: str, target: Target) -> Target:
         """Name a compute target in a workspace; a name that is known gets the new meaning."""
-        if target.name == LOCAL:
-            raise Invalid(f"The name {LOCAL!r} is this machine's, in every workspace; choose another.")
+        if target.name in (LOCAL, DRIVERS):
+            raise Invalid(f"The name {target.name!r} is this machine's, in every workspace; choose another.")
         with self._database.write() as tx:
             jobs.set_target(tx, experiments.workspace(tx, workspace).id, target, now=_now())
         return target
@@ -199,6 +201,16 @@ def _going(job: Job) -> Job:
     if job.state == ENDED:
         raise Conflict(f"The job of {job.run!r} has ended; nobody can have it any more.", expected=ENDED)
     return job
+
+
+def _wanted(tx: Transaction, new: NewRun) -> None:
+    """Refuse a child that a cancel of its parent, which has looked for children already, would not reach."""
+    parent = runs.find(tx, new.parent) if new.parent else None
+    if parent is not None and parent["status"] in (Status.CANCEL_REQUESTED, Status.CANCELED):
+        raise Conflict(
+            f"The run {parent['id']!r} is {parent['status']}: it gets no more children to execute.",
+            expected=parent["status"],
+        )
 
 
 def _cancel(tx: Transaction, n: int) -> Job | None:
