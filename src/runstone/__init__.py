@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from runstone.sdk.run_configuration import RunConfiguration
     from runstone.sdk.script_run import ScriptRun
     from runstone.sdk.script_run_config import ScriptRunConfig
+    from runstone.sdk.sweeps.config import SweepConfig
+    from runstone.sdk.sweeps.run import SweepRun
     from runstone.sdk.workspace import Workspace
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "RunConfiguration",
     "ScriptRun",
     "ScriptRunConfig",
+    "SweepConfig",
+    "SweepRun",
     "Workspace",
     "__version__",
 ]
@@ -41,6 +45,8 @@ _HOMES = {
     "RunConfiguration": "runstone.sdk.run_configuration",
     "ScriptRun": "runstone.sdk.script_run",
     "ScriptRunConfig": "runstone.sdk.script_run_config",
+    "SweepConfig": "runstone.sdk.sweeps.config",
+    "SweepRun": "runstone.sdk.sweeps.run",
     "Workspace": "runstone.sdk.workspace",
 }
 

@@ -13,7 +13,24 @@ import runstone.exceptions
 from runstone.azureml.names import LATER, SERVED
 
 SRC = Path(__file__).parents[2] / "src"
-CONTRACT = {
+EXPRESSIONS = {
+    *("choice", "lognormal", "loguniform", "normal", "qlognormal", "qloguniform", "qnormal", "quniform"),
+    *("randint", "uniform"),
+}
+SAMPLINGS = {
+    "BayesianParameterSampling",
+    "GridParameterSampling",
+    "HyperParameterSampling",
+    "RandomParameterSampling",
+}
+POLICIES = {
+    "BanditPolicy",
+    "EarlyTerminationPolicy",
+    "MedianStoppingPolicy",
+    "NoTerminationPolicy",
+    "TruncationSelectionPolicy",
+}
+CONTRACT: dict[str, set[str]] = {
     "azureml.core": {
         "CondaDependencies",
         "Environment",
@@ -34,6 +51,21 @@ CONTRACT = {
     "azureml.core.model": {"Model"},
     "azureml.core.run": {"Run", "get_run"},
     "azureml.core.workspace": {"Workspace"},
+    "azureml.train.hyperdrive": {
+        *EXPRESSIONS,
+        *SAMPLINGS,
+        *POLICIES,
+        "HyperDriveConfig",
+        "HyperDriveRun",
+        "HyperDriveRunConfig",
+        "PrimaryMetricGoal",
+    },
+    "azureml.train.hyperdrive.exceptions": {"HyperDriveException"},
+    "azureml.train.hyperdrive.parameter_expressions": EXPRESSIONS,
+    "azureml.train.hyperdrive.policy": POLICIES,
+    "azureml.train.hyperdrive.run": {"HyperDriveRun", "PrimaryMetricGoal"},
+    "azureml.train.hyperdrive.runconfig": {"HyperDriveConfig", "HyperDriveRunConfig", "PrimaryMetricGoal"},
+    "azureml.train.hyperdrive.sampling": SAMPLINGS,
     "azureml.exceptions": set(runstone.exceptions.__all__) - {"RunstoneError"},
 }
 

@@ -24,6 +24,43 @@ _SECTIONS = (
     "SparkConfiguration",
     "TensorflowConfiguration",
 )
+_PARAMETERS = dict.fromkeys(
+    (
+        "choice",
+        "lognormal",
+        "loguniform",
+        "normal",
+        "qlognormal",
+        "qloguniform",
+        "qnormal",
+        "quniform",
+        "randint",
+        "uniform",
+    ),
+    "runstone.sdk.sweeps.expressions",
+)
+_SAMPLINGS = dict.fromkeys(
+    (
+        "BayesianParameterSampling",
+        "GridParameterSampling",
+        "HyperParameterSampling",
+        "RandomParameterSampling",
+    ),
+    "runstone.sdk.sweeps.sampling",
+)
+_POLICIES = dict.fromkeys(
+    (
+        "BanditPolicy",
+        "EarlyTerminationPolicy",
+        "MedianStoppingPolicy",
+        "NoTerminationPolicy",
+        "TruncationSelectionPolicy",
+    ),
+    "runstone.sdk.sweeps.policies",
+)
+_GOAL = {"PrimaryMetricGoal": "runstone.sdk.sweeps.config"}
+_SWEEP_RUN = {"HyperDriveRun": "runstone.azureml.hyperdrive"}
+_SWEEP_CONFIGS = dict.fromkeys(("HyperDriveConfig", "HyperDriveRunConfig"), "runstone.azureml.hyperdrive")
 _EXCEPTIONS = (
     "ActivityFailedException",
     "AuthenticationException",
@@ -91,6 +128,21 @@ SERVED: Mapping[str, Mapping[str, str]] = {
     },
     "azureml.core.conda_dependencies": _CONDA,
     "azureml.core.model": _MODEL,
+    "azureml.train": {},
+    "azureml.train.hyperdrive": {
+        **_PARAMETERS,
+        **_SAMPLINGS,
+        **_POLICIES,
+        **_GOAL,
+        **_SWEEP_RUN,
+        **_SWEEP_CONFIGS,
+    },
+    "azureml.train.hyperdrive.exceptions": {"HyperDriveException": "runstone.model.errors"},
+    "azureml.train.hyperdrive.parameter_expressions": _PARAMETERS,
+    "azureml.train.hyperdrive.policy": _POLICIES,
+    "azureml.train.hyperdrive.run": {**_SWEEP_RUN, **_GOAL},
+    "azureml.train.hyperdrive.runconfig": {**_SWEEP_CONFIGS, **_GOAL},
+    "azureml.train.hyperdrive.sampling": _SAMPLINGS,
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
 
@@ -102,7 +154,6 @@ LATER = frozenset(
         "azureml.core.dataset",
         "azureml.core.datastore",
         "azureml.core.keyvault",
-        "azureml.train",
         "azureml.widgets",
         "azureml.core.ComputeTarget",
         "azureml.core.Dataset",

@@ -63,6 +63,10 @@ class TrainingException(AzureMLException):
     """A sweep or an estimator was asked for something that it cannot do."""
 
 
+class HyperDriveException(TrainingException, UserErrorException):
+    """A sweep was configured so that it cannot be carried out; the message names the value and the remedy."""
+
+
 class ProjectSystemException(AzureMLException):
     """A project folder is damaged."""
 

@@ -140,10 +140,10 @@ class Experiment:
         return start_run(self, outputs=outputs, display_name=display_name, run_id=run_id, **more)
 
     def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
-        """Hand a script over; returns at once with a run that is Queued.
+        """Hand a script over, or a sweep of it; returns at once with a run that is Queued.
 
         Args:
-            config: a ScriptRunConfig.
+            config: a ScriptRunConfig, or a SweepConfig.
             tags: the run's tags.
             **kwargs: ``show_output=True`` waits, and prints what the script prints.
 

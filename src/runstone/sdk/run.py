@@ -13,7 +13,7 @@ from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
 from runstone.sdk.registering import Registering
 from runstone.sdk.source import Source
-from runstone.sdk.submitting import RUN_TYPE
+from runstone.sdk.submitting import RUN_TYPE, SWEEP_TYPE
 
 if TYPE_CHECKING:
     from runstone.model.differences import Difference
@@ -125,7 +125,7 @@ class Run(Recording, Annotations, Registering, Source, Lifecycle):
 
     @property
     def type(self) -> str | None:
-        """``azureml.scriptrun`` for a submitted script; None for interactive and child runs."""
+        """``azureml.scriptrun`` for a submitted script, ``hyperdrive`` for a sweep; None for others."""
         return self._record.type
 
     def get_environment(self) -> Environment:
@@ -189,6 +189,10 @@ class Run(Recording, Annotations, Registering, Source, Lifecycle):
             from runstone.sdk.script_run import ScriptRun  # a kind of run
 
             return ScriptRun._of(experiment, record)
+        if cls is Run and record.type == SWEEP_TYPE:
+            from runstone.sdk.sweeps.run import SweepRun  # a kind of run
+
+            return SweepRun._of(experiment, record)
         run = cls.__new__(cls)
         super(Run, run).__init__(experiment, record)
         return run

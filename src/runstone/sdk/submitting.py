@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.errors import AzureMLException
 from runstone.model.jobs import LOCAL, Spec
 from runstone.model.runs import NewRun
+from runstone.model.runs import Run as Record
 from runstone.sdk import capturing, finding, snapshots
 from runstone.sdk.capture import mask_arguments, mask_environment, mask_text
 from runstone.sdk.capture.environment import user_name
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runstone.service.connect import Service
 
 RUN_TYPE = "azureml.scriptrun"
+SWEEP_TYPE = "hyperdrive"
 
 
 def submit(
@@ -44,10 +45,32 @@ def submit(
     from runstone.sdk.script_run import ScriptRun  # a run submits runs
 
     if not isinstance(config, ScriptRunConfig):
-        raise AzureMLException("Method to be submitted has not been registered.")
+        from runstone.sdk.sweeps import submitting as sweeps  # few scripts submit sweeps
+
+        return sweeps.submit(experiment, config, tags=tags, parent=parent)
+    spec = spec_of(experiment.workspace._service, config)
+    record = queue(
+        experiment,
+        new_run(experiment, config, tags=tags, parent=parent),
+        spec=spec,
+        target=target_of(config),
+        priority=config.priority,
+        definition=definition(config, spec),
+    )
+    return ScriptRun._of(experiment, record)
+
+
+def queue(
+    experiment: Experiment,
+    new: NewRun,
+    *,
+    spec: Spec,
+    target: str,
+    priority: int,
+    definition: Mapping[str, Any],
+) -> Record:
+    """Queue a run and its job, leave the environment for who starts it, and see that somebody does."""
     service = experiment.workspace._service
-    spec = _spec(service, config)
-    new = _new(experiment, config, tags=tags, parent=parent)
     ref = experiment.workspace._reference(new.id)
     # before there is a job: an agent may take it at once
     surroundings.leave(service.root, ref, environ=environment())
@@ -56,18 +79,19 @@ def submit(
             experiment.workspace.name,
             new,
             spec=spec,
-            target=_target(config.compute_target),
-            priority=config.priority,
-            definition=_definition(config, spec),
+            target=target,
+            priority=priority,
+            definition=definition,
         )
     except BaseException:
         surroundings.remove(service.root, ref)
         raise
     start_agent(service.root, environment())
-    return ScriptRun._of(experiment, record)
+    return record
 
 
-def _spec(service: Service, config: ScriptRunConfig) -> Spec:
+def spec_of(service: Service, config: ScriptRunConfig) -> Spec:
+    """What a supervisor needs to know; the source directory is kept now."""
     words = config.words()
     variables = dict(getattr(config.environment, "environment_variables", None) or {})
     return Spec(
@@ -80,9 +104,10 @@ def _spec(service: Service, config: ScriptRunConfig) -> Spec:
     )
 
 
-def _new(
+def new_run(
     experiment: Experiment, config: ScriptRunConfig, *, tags: Mapping[str, Any] | None, parent: str | None
 ) -> NewRun:
+    """The run that a configuration becomes."""
     begun = capturing.begin(None)
     return NewRun(
         id=f"{experiment.name}_{int(time.time())}_{uuid.uuid4().hex[:8]}",
@@ -110,11 +135,13 @@ def params_of(words: Sequence[str]) -> dict[str, str]:
     return params
 
 
-def _target(given: Any) -> str:
+def target_of(config: ScriptRunConfig) -> str:
+    """The name of the compute target."""
+    given = config.compute_target
     return str(getattr(given, "name", given) or LOCAL)
 
 
-def _definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
+def definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
     """What was asked for, under the original's keys."""
     return {
         "script": config.script,
@@ -123,7 +150,7 @@ def _definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
         "arguments": mask_arguments(spec.command[2:]) if config.script else [],
         "framework": "Python",
         "communicator": "None",
-        "target": _target(config.compute_target),
+        "target": target_of(config),
         "maxRunDurationSeconds": config.max_run_duration_seconds,
         "nodeCount": spec.nodes,
         "priority": config.priority,
