@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runstone.sdk.conda_dependencies import CondaDependencies
     from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
+    from runstone.sdk.keyvault import Keyvault
     from runstone.sdk.model import Model
     from runstone.sdk.run import Run
     from runstone.sdk.run_configuration import RunConfiguration
@@ -24,6 +25,7 @@ __all__ = [
     "CondaDependencies",
     "Environment",
     "Experiment",
+    "Keyvault",
     "Model",
     "Run",
     "RunConfiguration",
@@ -40,6 +42,7 @@ _HOMES = {
     "CondaDependencies": "runstone.sdk.conda_dependencies",
     "Environment": "runstone.sdk.environment",
     "Experiment": "runstone.sdk.experiment",
+    "Keyvault": "runstone.sdk.keyvault",
     "Model": "runstone.sdk.model",
     "Run": "runstone.sdk.run",
     "RunConfiguration": "runstone.sdk.run_configuration",

@@ -6,7 +6,16 @@ import inspect
 
 import pytest
 
-from runstone import CondaDependencies, Environment, Experiment, Model, Run, RunConfiguration, Workspace
+from runstone import (
+    CondaDependencies,
+    Environment,
+    Experiment,
+    Keyvault,
+    Model,
+    Run,
+    RunConfiguration,
+    Workspace,
+)
 
 WORKSPACE = {
     "__init__": "subscription_id, resource_group, workspace_name, auth=None, _location=None, "
@@ -25,6 +34,7 @@ WORKSPACE = {
     "from_config": "path=None, auth=None, _logger=None, _file_name=None",
     "get": "name, auth=None, subscription_id=None, resource_group=None, location=None, cloud='AzureCloud', "
     "id=None",
+    "get_default_keyvault": "",
     "get_details": "",
     "get_run": "run_id",
     "list": "subscription_id, auth=None, resource_group=None",
@@ -91,6 +101,8 @@ RUN = {
     "get_metrics": "name=None, recursive=False, run_type=None, populate=False",
     "get_portal_url": "",
     "get_properties": "",
+    "get_secret": "name",
+    "get_secrets": "secrets",
     "get_snapshot_id": "",
     "get_status": "",
     "get_submitted_run": "**kwargs",
@@ -192,6 +204,16 @@ CONDA_DEPENDENCIES = {
     "set_pip_requirements": "pip_requirements",
     "set_python_version": "version",
 }
+KEYVAULT = {
+    "__init__": "workspace",
+    "delete_secret": "name",
+    "delete_secrets": "secrets",
+    "get_secret": "name",
+    "get_secret_content_type": "name",
+    "get_secrets": "secrets",
+    "list_secrets": "",
+    "set_secrets": "secrets_batch",
+}
 MODEL = {
     "__init__": "workspace, name=None, id=None, tags=None, properties=None, version=None, run_id=None, "
     "model_framework=None, expand=True, **kwargs",
@@ -230,6 +252,7 @@ NEEDED = {
         (RunConfiguration, RUN_CONFIGURATION),
         (Environment, ENVIRONMENT),
         (CondaDependencies, CONDA_DEPENDENCIES),
+        (Keyvault, KEYVAULT),
         (Model, MODEL),
     )
     for name, wanted in names.items()
@@ -240,7 +263,6 @@ NOT_YET = {
     (Workspace, "datastores"): 3,
     (Workspace, "get_default_compute_target"): 3,
     (Workspace, "get_default_datastore"): 3,
-    (Workspace, "get_default_keyvault"): 3,
     (Workspace, "set_default_datastore"): 3,
     (Workspace, "delete"): 4,
     (Workspace, "update"): 4,
@@ -248,8 +270,6 @@ NOT_YET = {
     (Experiment, "get_docs_url"): 6,
     (Run, "clean"): 3,
     (Run, "get_docs_url"): 6,
-    (Run, "get_secret"): 3,
-    (Run, "get_secrets"): 3,
     (Run, "input_datasets"): 3,
     (Run, "output_datasets"): 3,
 }

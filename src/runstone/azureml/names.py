@@ -12,6 +12,7 @@ _SCRIPT_RUN = {"ScriptRun": "runstone.sdk.script_run"}
 _RUN_CONFIGURATION = {"RunConfiguration": "runstone.sdk.run_configuration"}
 _ENVIRONMENT = {"Environment": "runstone.sdk.environment"}
 _CONDA = {"CondaDependencies": "runstone.sdk.conda_dependencies"}
+_KEYVAULT = {"Keyvault": "runstone.sdk.keyvault"}
 _MODEL = {"Model": "runstone.sdk.model"}
 _SECTIONS = (
     "AmlComputeConfiguration",
@@ -97,6 +98,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **_RUN_CONFIGURATION,
         **_ENVIRONMENT,
         **_CONDA,
+        **_KEYVAULT,
         **_MODEL,
         "VERSION": "runstone.azureml.core",
         "__version__": "runstone.azureml.core",
@@ -127,6 +129,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("DockerSection", "PythonSection", "SparkSection"), "runstone.sdk.sections"),
     },
     "azureml.core.conda_dependencies": _CONDA,
+    "azureml.core.keyvault": {**_KEYVAULT, "KeyVaultContentType": "runstone.sdk.keyvault"},
     "azureml.core.model": _MODEL,
     "azureml.train": {},
     "azureml.train.hyperdrive": {
@@ -153,11 +156,9 @@ LATER = frozenset(
         "azureml.core.compute_target",
         "azureml.core.dataset",
         "azureml.core.datastore",
-        "azureml.core.keyvault",
         "azureml.widgets",
         "azureml.core.ComputeTarget",
         "azureml.core.Dataset",
         "azureml.core.Datastore",
-        "azureml.core.Keyvault",
     }
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runstone.service.connect import Service
 
 # What a job of an agent may see of the agent's own environment; a local job has that of its submitter.
-ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE")
+ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "RUNSTONE_HOME")
 ALLOWED_PREFIXES = ("LC_", "CUDA", "NVIDIA", "SLURM_", "RAY_NODE", "OMP_", "MKL_")
 
 

@@ -64,3 +64,16 @@ class Registering(Handle):
             return model._of(workspace, self._service.models.register(workspace.name, new))
         except NotFound as error:
             raise ModelPathNotFoundException(error.message, status_code=404) from None
+
+    def get_secret(self, name: str) -> str:
+        """The value of a secret of the workspace, for this run's script to use.
+
+        Raises:
+            UserErrorException: there is no such secret, or the key that opens it is not there; the message
+                says what to do.
+        """
+        return self._service.secrets.get(self.experiment.workspace.name, name)
+
+    def get_secrets(self, secrets: Sequence[str]) -> dict[str, str | None]:
+        """The values of several secrets, by name; None for those that there are not."""
+        return self._service.secrets.values(self.experiment.workspace.name, finding.keys(secrets))

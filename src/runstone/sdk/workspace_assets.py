@@ -8,6 +8,7 @@ from runstone.sdk.compute import targets_of
 
 if TYPE_CHECKING:
     from runstone.sdk.environment import Environment
+    from runstone.sdk.keyvault import Keyvault
     from runstone.sdk.model import Model
     from runstone.sdk.workspace import Workspace
 
@@ -28,6 +29,12 @@ class WorkspaceAssets:
         from runstone.sdk.model import Model  # only for who asks
 
         return {model.name: model for model in Model.list(self._workspace, latest=True)}
+
+    def get_default_keyvault(self) -> Keyvault:
+        """The workspace's secrets."""
+        from runstone.sdk.keyvault import Keyvault  # only for who asks
+
+        return Keyvault(self._workspace)
 
     @property
     def compute_targets(self) -> dict[str, Any]:

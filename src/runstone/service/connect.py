@@ -23,6 +23,7 @@ from runstone.service.models import Models
 from runstone.service.purging import Purging
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
+from runstone.service.secrets import Secrets
 from runstone.service.snapshots import Snapshots
 from runstone.service.workspaces import Workspaces
 from runstone.store.blobs import Directory
@@ -87,6 +88,7 @@ class Service:
         self.snapshots = Snapshots(self.database, blobs)
         self.assets = Assets(self.database)
         self.models = Models(self.database, blobs)
+        self.secrets = Secrets(self.database, home=settings.home)
         self.lineage = Lineage(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
         self.purging = Purging(self.database, artifacts=self.artifacts, root=root)
