@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runstone import Run, ScriptRunConfig
+from runstone import Environment, Run, ScriptRunConfig
 from runstone.exceptions import (
     ActivityFailedException,
     AzureMLException,
@@ -237,6 +238,37 @@ def test_the_script_has_its_submitters_environment_and_its_own_directory(
     assert (here, own, experiment, files) == ("here", True, "launch", ["script.py"])
     assert Path(python).resolve() == Path(sys.executable).resolve()
     assert not list((bench.history / "work").glob("*/environment.json"))
+
+
+TELLING = """
+import hashlib, os, sys
+for text in (sys.argv[2], os.environ["SERVICE_TOKEN"], os.environ["MODE"]):
+    print(hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_secrets_reach_the_script_and_are_nowhere_else(bench: Bench):
+    secrets = ["hunter2-" + "9a" * 9, "s3cr3t-" + "7f" * 12]
+    environment = Environment("with-secrets")
+    environment.python.user_managed_dependencies = True
+    environment.environment_variables = {"SERVICE_TOKEN": secrets[1], "MODE": "quick"}
+    blocked = [bench.submit("import time; time.sleep(60)") for _ in range(os.cpu_count() or 1)]
+    run = bench.submit(TELLING, "--password", secrets[0], environment=environment)
+    left = work_folder(bench.history, run._ref)
+    files = {path.name: path.stat().st_mode & 0o777 for path in left.iterdir()}
+    assert files == {"environment.json": 0o600, "job.json": 0o600}
+    for each in blocked:
+        each.cancel()
+    assert run.wait_for_completion()["status"] == "Completed"
+    told = run.get_details_with_logs()["logFiles"][LOG].split()
+    assert told == [hashlib.sha256(text.encode()).hexdigest() for text in (*secrets, "quick")]
+    assert run.get_params() == {"password": "***"}
+    assert run.get_details()["runDefinition"]["arguments"] == ["--password", "***"]
+    assert run.get_environment().environment_variables == {"MODE": "quick", "SERVICE_TOKEN": "***"}
+    bench.until(lambda: not left.exists())
+    for path in bench.history.rglob("*"):
+        held = path.read_bytes() if path.is_file() else b""
+        assert [path for each in secrets if each.encode() in held] == []
 
 
 def test_jobs_wait_for_their_turn_by_priority(bench: Bench):

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from runstone import Experiment, Run, ScriptRunConfig, SweepConfig, SweepRun
+from runstone import Environment, Experiment, Run, ScriptRunConfig, SweepConfig, SweepRun
 from runstone.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
 from runstone.model.errors import HyperDriveException
 from runstone.sdk.sweeps import (
@@ -344,3 +344,19 @@ def test_a_sweep_is_found_by_its_type_and_told_in_its_log(bench: Bench):
     printed = sweep.get_details_with_logs()["logFiles"][LOG]
     assert f"{sweep.id}_0: started with x=3\n" in printed
     assert f"The best is {sweep.id}_0: score 2, x=3\n" in printed
+
+
+def test_the_secrets_of_a_sweep_reach_its_runs_and_no_database(bench: Bench):
+    secret = "s3cr3t-" + "7f" * 12
+    plan = config(
+        bench, "import os, sys; assert sys.argv[2][::-1] == os.environ['TOKEN']", {"x": choice(1, 2)}
+    )
+    plan.run_config.arguments = ["--password", secret[::-1]]
+    plan.run_config.environment = environment = Environment("with-secrets")
+    environment.python.user_managed_dependencies = True
+    environment.environment_variables = {"TOKEN": secret}
+    sweep = bench.experiment.submit(plan)
+    assert sweep.wait_for_completion()["status"] == "Completed"
+    assert statuses(sweep) == ["Completed", "Completed"]
+    for path in (path for path in bench.history.rglob("*") if path.is_file()):
+        assert [path for text in (secret, secret[::-1]) if text.encode() in path.read_bytes()] == []

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,10 @@ class Installer:
         named = f" {wanted.name!r}" if wanted.name else ""
         self._say(f"Preparing the environment{named}: {len(wanted.requirements)} requirements")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        listed = folder.parent / "requirements.txt"
-        listed.write_text("".join(f"{line}\n" for line in wanted.requirements), encoding="utf-8")
         install = self._begin(wanted, folder)
         if wanted.requirements:
-            self._call([*install, "-r", str(listed)])
+            with _listed(wanted, folder.parent / "requirements.txt") as listed:
+                self._call([*install, "-r", str(listed)])
         try:
             self._call([*install, *wanted.ours])
         except Invalid:
@@ -179,6 +178,19 @@ class Installer:
         with open(self._log, "rb") as log:
             log.seek(max(begun, self._log.stat().st_size - TAIL_BYTES))
             return log.read().decode("utf-8", "replace")
+
+
+@contextmanager
+def _listed(wanted: Wanted, path: Path) -> Iterator[Path]:
+    """The requirements as a file for a moment: an index may be named with a password."""
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" for line in wanted.requirements)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def uv_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,10 +20,11 @@ from runstone.launch import endings, environments, processes
 from runstone.launch.folders import Folder, restore
 from runstone.launch.installing import Stopped
 from runstone.launch.keeping import Keeper
-from runstone.launch.surroundings import surroundings
+from runstone.launch.surroundings import variables
 from runstone.model.errors import Conflict, Gone, NotFound, RunstoneError
 from runstone.model.jobs import ENDED, Job
 from runstone.model.runs import Status
+from runstone.service import surroundings
 from runstone.service.connect import Service, connect
 from runstone.store.claim import Claim
 
@@ -82,6 +83,8 @@ class Supervisor:
         with suppress(Conflict):
             # its end may have been asked for already, which is looked at below
             self._move(Status.PREPARING)
+        spec = surroundings.whole(self._service.root, self._job.run, spec=self._job.spec)
+        self._job = replace(self._job, spec=spec)
         environ = self._environment()
         try:
             prepared = self._prepare(environ)
@@ -232,7 +235,7 @@ class Supervisor:
         self._service.runs.move(self._job.run, status, process=here())
 
     def _environment(self) -> Mapping[str, str]:
-        return surroundings(self._service, self._job, folder=self._folder)
+        return variables(self._service, self._job, folder=self._folder)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ ALLOWED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "
 ALLOWED_PREFIXES = ("LC_", "CUDA", "NVIDIA", "SLURM_", "RAY_NODE", "OMP_", "MKL_")
 
 
-def surroundings(service: Service, job: Job, *, folder: Folder) -> dict[str, str]:
+def variables(service: Service, job: Job, *, folder: Folder) -> dict[str, str]:
     """The submitter's environment (or what an agent allows), the environment's own variables, and the
     run's."""
     base = submitted.left(service.root, job.run)

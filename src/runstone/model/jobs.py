@@ -22,7 +22,7 @@ class Spec:
     meant. ``environment`` is the document of an ``Environment`` (None: the interpreter that submitted).
     ``plan`` is what a job of our own needs to know that starts and watches other runs, such as a sweep; its
     ``snapshot`` is theirs.
-    ``directory`` is where the submitting process was, for what it refers to by relative paths.
+    ``aside`` says that secrets are masked here, and that the whole of it was left for the supervisor alone.
     """
 
     command: tuple[str, ...]
@@ -35,6 +35,7 @@ class Spec:
     nodes: int = 1
     processes: int = 1
     plan: Mapping[str, Any] | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.jobs import LOCAL, Spec
@@ -71,14 +71,17 @@ def queue(
 ) -> Record:
     """Queue a run and its job, leave the environment for who starts it, and see that somebody does."""
     service = experiment.workspace._service
+    masked = _masked(spec)
     ref = experiment.workspace._reference(new.id)
     # before there is a job: an agent may take it at once
     surroundings.leave(service.root, ref, environ=environment())
+    if masked.aside:
+        surroundings.put_aside(service.root, ref, spec=spec)
     try:
         record = service.jobs.submit(
             experiment.workspace.name,
             new,
-            spec=spec,
+            spec=masked,
             target=target,
             priority=priority,
             definition=definition,
@@ -102,6 +105,28 @@ def spec_of(service: Service, config: ScriptRunConfig) -> Spec:
         interpreter=sys.executable,
         max_seconds=config.max_run_duration_seconds,
     )
+
+
+def _masked(spec: Spec) -> Spec:
+    """The same as the database may have it; secrets are for the supervisor alone."""
+    plain = {"command": [*spec.command], "variables": spec.variables, "environment": spec.environment}
+    masked = without_secrets({**plain, "plan": spec.plan})
+    if masked == {**plain, "plan": spec.plan}:
+        return spec
+    return replace(spec, **{**masked, "command": tuple(masked["command"])}, aside=True)
+
+
+def without_secrets(part: Any, key: str = "") -> Any:
+    """A document as everybody may see it, its secrets masked."""
+    if isinstance(part, str):
+        return mask_text(part)
+    if isinstance(part, Mapping) and key in ("variables", "environment_variables", "environmentVariables"):
+        return mask_environment(part)
+    if isinstance(part, Mapping):
+        return {name: without_secrets(value, name) for name, value in part.items()}
+    if not isinstance(part, (list, tuple)):
+        return part
+    return mask_arguments(part) if key == "command" else [without_secrets(value) for value in part]
 
 
 def new_run(
@@ -142,26 +167,19 @@ def target_of(config: ScriptRunConfig) -> str:
 
 
 def definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
-    """What was asked for, under the original's keys."""
+    """What was asked for, under the original's keys, for everybody who may see the run."""
+    environment = None if spec.environment is None else without_secrets(spec.environment["definition"])
+    words = mask_arguments(spec.command)
     return {
         "script": config.script,
-        "command": " ".join(mask_arguments(spec.command)) if config.command else "",
+        "command": " ".join(words) if config.command else "",
         "useAbsolutePath": False,
-        "arguments": mask_arguments(spec.command[2:]) if config.script else [],
+        "arguments": words[2:] if config.script else [],
         "framework": "Python",
         "communicator": "None",
         "target": target_of(config),
         "maxRunDurationSeconds": config.max_run_duration_seconds,
         "nodeCount": spec.nodes,
         "priority": config.priority,
-        "environment": _shown(spec.environment),
+        "environment": environment,
     }
-
-
-def _shown(environment: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """An environment's definition for everybody who may see the run: no secret of it is there."""
-    if environment is None:
-        return None
-    found = dict(environment["definition"])
-    found["environmentVariables"] = mask_environment(found["environmentVariables"])
-    return {**found, "python": json.loads(mask_text(json.dumps(found["python"])))}

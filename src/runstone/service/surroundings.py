@@ -9,8 +9,16 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from runstone.model.errors import Invalid
+from runstone.model.jobs import Spec
+
+_ENVIRONMENT, _ASIDE = "environment.json", "job.json"
+# What of a job may hold secrets.
+_PRIVATE = ("command", "environment", "variables", "plan")
 # What belongs to the submitting process alone, and would mislead another.
 _OWN = ("RUNSTONE_RUN_ID", "AZUREML_RUN_ID", "RUNSTONE_JOB", "RUNSTONE_EXPERIMENT", "PWD", "OLDPWD", "_")
 
@@ -22,12 +30,27 @@ def work_folder(history: Path, run: str) -> Path:
 
 def leave(history: Path, run: str, *, environ: Mapping[str, str]) -> None:
     """Write the environment down, for this user's eyes only: it may hold secrets, and no database should."""
-    folder = work_folder(history, run)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kept = {name: value for name, value in environ.items() if name not in _OWN}
-    file = os.open(folder / "environment.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(file, "w", encoding="utf-8", errors="surrogateescape") as stream:
-        json.dump(kept, stream)
+    _write(history, run, _ENVIRONMENT, kept)
+
+
+def put_aside(history: Path, run: str, *, spec: Spec) -> None:
+    """Keep what a job's secrets are in, in the same way."""
+    kept = {key: value for key, value in asdict(spec).items() if key in _PRIVATE}
+    _write(history, run, _ASIDE, kept)
+
+
+def whole(history: Path, run: str, *, spec: Spec) -> Spec:
+    """What is to be run, its secrets in place; Invalid when they were left and are gone."""
+    if not spec.aside:
+        return spec
+    try:
+        kept = json.loads((work_folder(history, run) / _ASIDE).read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError) as error:
+        raise Invalid(
+            f"The file that had the secrets of what was submitted is gone ({error}); submit it again."
+        ) from None
+    return replace(spec, **{**kept, "command": tuple(kept["command"])})
 
 
 def remove(history: Path, run: str) -> None:
@@ -38,6 +61,14 @@ def remove(history: Path, run: str) -> None:
 def left(history: Path, run: str) -> dict[str, str] | None:
     """The environment that was left; None when there is none to be read."""
     with suppress(OSError, ValueError):
-        text = (work_folder(history, run) / "environment.json").read_text("utf-8", "surrogateescape")
+        text = (work_folder(history, run) / _ENVIRONMENT).read_text("utf-8", "surrogateescape")
         return {str(name): str(value) for name, value in json.loads(text).items()}
     return None
+
+
+def _write(history: Path, run: str, name: str, content: Mapping[str, Any]) -> None:
+    folder = work_folder(history, run)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(file, "w", encoding="utf-8", errors="surrogateescape") as stream:
+        json.dump(content, stream)

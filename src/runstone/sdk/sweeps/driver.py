@@ -22,6 +22,7 @@ from runstone.sdk.sweeps.policies import Curves, NoTerminationPolicy, policy
 from runstone.sdk.sweeps.results import Goal, Result, results
 from runstone.sdk.sweeps.sampling import Sample, sampling
 from runstone.sdk.sweeps.submitting import submit_sample
+from runstone.service import surroundings
 from runstone.store.runs import reference
 
 LEAST_PAUSE, MOST_PAUSE = 0.1, 0.5
@@ -304,7 +305,8 @@ def main() -> int:
     """Drive the sweep whose job this process is."""
     signal.signal(signal.SIGTERM, _leave)
     sweep = Run.get_context(allow_offline=False)
-    plan = sweep._service.jobs.get(sweep._ref).spec.plan
+    spec = sweep._service.jobs.get(sweep._ref).spec
+    plan = surroundings.whole(sweep._service.root, sweep._ref, spec=spec).plan
     assert plan is not None
     return Driver(sweep, plan).drive()
 
