@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runstone.sdk.model import Model
     from runstone.sdk.run import Run
     from runstone.sdk.run_configuration import RunConfiguration
+    from runstone.sdk.run_details import RunDetails
     from runstone.sdk.script_run import ScriptRun
     from runstone.sdk.script_run_config import ScriptRunConfig
     from runstone.sdk.sweeps.config import SweepConfig
@@ -29,6 +30,7 @@ __all__ = [
     "Model",
     "Run",
     "RunConfiguration",
+    "RunDetails",
     "ScriptRun",
     "ScriptRunConfig",
     "SweepConfig",
@@ -46,6 +48,7 @@ _HOMES = {
     "Model": "runstone.sdk.model",
     "Run": "runstone.sdk.run",
     "RunConfiguration": "runstone.sdk.run_configuration",
+    "RunDetails": "runstone.sdk.run_details",
     "ScriptRun": "runstone.sdk.script_run",
     "ScriptRunConfig": "runstone.sdk.script_run_config",
     "SweepConfig": "runstone.sdk.sweeps.config",

@@ -68,6 +68,7 @@ CONTRACT: dict[str, set[str]] = {
     "azureml.train.hyperdrive.run": {"HyperDriveRun", "PrimaryMetricGoal"},
     "azureml.train.hyperdrive.runconfig": {"HyperDriveConfig", "HyperDriveRunConfig", "PrimaryMetricGoal"},
     "azureml.train.hyperdrive.sampling": SAMPLINGS,
+    "azureml.widgets": {"RunDetails"},
     "azureml.exceptions": set(runstone.exceptions.__all__) - {"RunstoneError"},
 }
 

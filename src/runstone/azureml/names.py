@@ -146,6 +146,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
     "azureml.train.hyperdrive.run": {**_SWEEP_RUN, **_GOAL},
     "azureml.train.hyperdrive.runconfig": {**_SWEEP_CONFIGS, **_GOAL},
     "azureml.train.hyperdrive.sampling": _SAMPLINGS,
+    "azureml.widgets": {"RunDetails": "runstone.sdk.run_details"},
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
 
@@ -156,7 +157,6 @@ LATER = frozenset(
         "azureml.core.compute_target",
         "azureml.core.dataset",
         "azureml.core.datastore",
-        "azureml.widgets",
         "azureml.core.ComputeTarget",
         "azureml.core.Dataset",
         "azureml.core.Datastore",

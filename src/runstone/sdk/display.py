@@ -32,6 +32,7 @@ _LOOKS = {
 _OTHER_LOOK = ("○", _GREY)
 
 _TABLE = "border-collapse:collapse;margin:4px 0;font-variant-numeric:tabular-nums"
+_LOG = "margin:4px 0;max-height:20em;overflow:auto;unicode-bidi:isolate"
 _CELL = "text-align:left;padding:2px 16px 2px 0;border-bottom:1px solid rgba(128,128,128,.35)"
 
 
@@ -46,6 +47,24 @@ def table_html(fields: Mapping[str, str]) -> str:
     names = "".join(f'<th style="{_CELL}">{_text(name)}</th>' for name in fields)
     values = "".join(f'<td style="{_CELL}">{_value(name, value)}</td>' for name, value in fields.items())
     return f'<table style="{_TABLE}"><tr>{names}</tr><tr>{values}</tr></table>'
+
+
+def rows_html(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows that have the same names, under these; an empty text for none."""
+    if not rows:
+        return ""
+    heads = "".join(f'<th style="{_CELL}">{_text(name)}</th>' for name in rows[0])
+    lines = [
+        "".join(f'<td style="{_CELL}">{_value(name, value)}</td>' for name, value in row.items())
+        for row in rows
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<table style="{_TABLE}"><tr>{heads}</tr>{body}</table>'
+
+
+def log_html(text: str) -> str:
+    """Lines as they were printed; an empty text for none. None of it is taken for HTML."""
+    return f'<pre style="{_LOG}">{html.escape(_UNSHOWN.sub("�", text))}</pre>' if text else ""
 
 
 def sparkline(values: Iterable[float]) -> str:
