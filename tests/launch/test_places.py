@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from runstone.exceptions import ComputeTargetException
-from runstone.sdk.compute import ComputeTarget
+from runstone.model.jobs import ENDED, Target
+from runstone.sdk.compute import ComputeTarget, RayCompute
+from runstone.service.surroundings import work_folder
 from tests.launch.conftest import LOG, Bench
 
 
@@ -48,6 +50,48 @@ def test_a_running_script_is_cancelled_there(bench: Bench, place: str):
 def test_eight_scripts_at_once_are_asked_after_together(bench: Bench, place: str):
     runs = [bench.submit("print('x')", compute_target=place) for _ in range(8)]
     assert {run.wait_for_completion()["status"] for run in runs} == {"Completed"}
+
+
+def test_detaching_a_target_ends_what_waits_for_it(bench: Bench):
+    # nobody answers there, so the job stays in the queue
+    away = RayCompute.attach_configuration("http://127.0.0.1:9")
+    target = ComputeTarget.attach(bench.workspace, "away", away)
+    runs = [bench.submit("pass", compute_target="away") for _ in range(2)]
+    bench.until(lambda: runs[0]._service.jobs.get(runs[0]._ref).attempt > 0)
+    bench.until(lambda: _detached(target))
+    for run in runs:
+        assert run.get_status() == "Failed"
+        error = run.get_details()["error"]["error"]
+        assert (error["code"], error["reason"]) == ("TargetDetached", "user")
+        assert "'away', for which the run waited, was detached" in error["message"]
+        assert run._service.jobs.get(run._ref).state == ENDED
+        assert not work_folder(bench.history, run._ref).exists()
+
+
+def _detached(target: ComputeTarget) -> bool:
+    """Whether it could be detached: not in the moment in which the agent asks it to take a job."""
+    try:
+        target.detach()
+    except ComputeTargetException:
+        return False
+    return True
+
+
+def test_a_target_with_runs_under_way_is_not_detached(bench: Bench):
+    bench.workspace._service.jobs.attach("default", Target("beside", "local", {"concurrent": 1}))
+    first, second = (bench.submit("import time; time.sleep(60)", compute_target="beside") for _ in range(2))
+    bench.until(lambda: first.get_status() == "Running")
+    target = ComputeTarget(bench.workspace, "beside")
+    with pytest.raises(ComputeTargetException, match=f"under way there: {first.id}. Cancel them"):
+        target.detach()
+    assert (first.get_status(), second.get_status()) == ("Running", "Queued")
+    first.cancel()
+    bench.until(lambda: second.get_status() == "Running")
+    second.cancel()
+    second.wait_for_completion()
+    bench.until(lambda: not second._service.jobs.active())
+    target.detach()
+    assert list(bench.workspace.compute_targets) == ["local"]
 
 
 def test_a_target_that_nobody_attached_is_named_with_those_that_are(bench: Bench):

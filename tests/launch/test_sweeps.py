@@ -348,9 +348,9 @@ def test_a_sweep_is_found_by_its_type_and_told_in_its_log(bench: Bench):
 
 def test_the_secrets_of_a_sweep_reach_its_runs_and_no_database(bench: Bench):
     secret = "s3cr3t-" + "7f" * 12
-    plan = config(
-        bench, "import os, sys; assert sys.argv[2][::-1] == os.environ['TOKEN']", {"x": choice(1, 2)}
-    )
+    text = "import os, sys\nassert sys.argv[2][::-1] == os.environ['TOKEN']\n"
+    text += "from azureml.core import Run\nRun.get_context().log('score', 1)"
+    plan = config(bench, text, {"x": choice(1, 2)})
     plan.run_config.arguments = ["--password", secret[::-1]]
     plan.run_config.environment = environment = Environment("with-secrets")
     environment.python.user_managed_dependencies = True

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.errors import ComputeTargetException, NotFound
+from runstone.model.errors import ComputeTargetException, Conflict, NotFound
 from runstone.model.jobs import LOCAL, Target
 
 if TYPE_CHECKING:
@@ -75,10 +75,14 @@ class ComputeTarget:
         return self._target.config
 
     def detach(self) -> None:
-        """Forget the target."""
+        """Forget the target. Runs that wait for it are Failed.
+
+        Raises:
+            ComputeTargetException: runs are under way there, which the message names, or it is gone already.
+        """
         try:
             self._workspace._service.jobs.detach(self._workspace.name, self.name)
-        except NotFound as error:
+        except (NotFound, Conflict) as error:
             raise ComputeTargetException(error.message) from None
 
     def get_status(self) -> str:

@@ -16,6 +16,7 @@ from runstone.service.operation import operation
 from runstone.store import experiments, jobs, runs
 from runstone.store.database import Database, Transaction
 
+MOST_NAMED = 5
 CANCELED = {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
 
 
@@ -169,10 +170,25 @@ class Jobs:
 
     @operation("DELETE /workspaces/{workspace}/targets/{name}")
     def detach(self, workspace: str, name: str) -> None:
-        """Forget a compute target; NotFound when there is none of the name."""
+        """Forget a compute target; NotFound when there is none of the name.
+
+        Runs that wait for it are Failed, for nothing else would ever become of them. Conflict, naming them,
+        while runs are under way there.
+        """
         with self._database.write() as tx:
-            if not jobs.remove_target(tx, experiments.workspace(tx, workspace).id, name):
+            id = experiments.workspace(tx, workspace).id
+            if not jobs.remove_target(tx, id, name):
                 raise NotFound(f"There is no compute target {name!r} in the workspace {workspace!r}.")
+            left = jobs.of_target(tx, id, name)
+            going = [job.run.partition("/")[2] for n, job in left.items() if not _given_up(tx, n, job)]
+            if going:
+                more = f" and {len(going) - MOST_NAMED} more" if len(going) > MOST_NAMED else ""
+                raise Conflict(
+                    f"The compute target {name!r} cannot be detached while runs are under way there: "
+                    f"{', '.join(going[:MOST_NAMED])}{more}. Cancel them, or wait for their end."
+                )
+        for job in left.values():
+            surroundings.remove(self._root, job.run)
 
     @operation("GET /workspaces/{workspace}/targets")
     def targets(self, workspace: str) -> tuple[Target, ...]:
@@ -195,6 +211,22 @@ class Jobs:
         if job is None:
             raise NotFound(f"The run {row['id']!r} was not submitted: it has no job.")
         return job
+
+
+def _given_up(tx: Transaction, n: int, job: Job) -> bool:
+    """End a job whose target is detached; False for one that is under way."""
+    status = runs.load(tx, [n])[0].status
+    begun = job.state != QUEUED and (job.cancel is None or job.supervisor is not None)
+    if begun and not status.terminal:
+        return False
+    if not status.terminal and job.cancel is not None:
+        runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
+    elif not status.terminal:
+        message = f"The compute target {job.target!r}, for which the run waited, was detached."
+        error = {"code": "TargetDetached", "message": message, "reason": "user"}
+        runs.move(tx, n, Status.FAILED, now=_now(), error=error)
+    jobs.change(tx, n, only=None, now=_now(), state=ENDED)
+    return True
 
 
 def _going(job: Job) -> Job:

@@ -43,6 +43,13 @@ ANY = "SELECT 1 AS found FROM jobs WHERE state <> 'ended' LIMIT 1"
 
 ACTIVE = SELECT_JOB + " WHERE j.state <> 'ended' ORDER BY j.priority DESC, j.run"
 
+OF_TARGET = (
+    SELECT_JOB
+    + """
+ WHERE j.workspace = :workspace AND j.target = :target AND j.state <> 'ended'
+ ORDER BY j.run"""
+)
+
 LOCK = "SELECT * FROM jobs WHERE run = :run {for_update}"
 
 UPDATE = """
@@ -119,6 +126,13 @@ def any_active(tx: Transaction) -> bool:
 def active(tx: Transaction) -> list[Job]:
     """Every job that has not ended, the most urgent first."""
     return [_job(row) for row in tx.execute(ACTIVE)]
+
+
+def of_target(tx: Transaction, workspace: int, target: str) -> dict[int, Job]:
+    """The jobs of a workspace's target that have not ended, by their runs' numbers, the oldest first."""
+    return {
+        row["run"]: _job(row) for row in tx.execute(OF_TARGET, {"workspace": workspace, "target": target})
+    }
 
 
 def change(tx: Transaction, run: int, *, only: int | None, now: int, **fields: Any) -> None:
