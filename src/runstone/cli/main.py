@@ -28,6 +28,8 @@ COMMANDS = {
     "exec": ("execute:execute", "Run a script, also one made for Azure ML SDK v1."),
     "init": ("initialize:initialize", "Keep the history of a project in the project."),
     "run": ("runs:run", "Runs: listed, shown, submitted, changed, waited for."),
+    "export": ("transfer:export", "Write runs to a file: an archive, Parquet, CSV or NDJSON."),
+    "import": ("transfer:take_in", "Take in the runs of an archive."),
     "doctor": ("doctor:doctor", "Look the history over."),
 }
 HELP = """The history of your machine-learning runs.

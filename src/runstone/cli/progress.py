@@ -21,7 +21,11 @@ class Progress:
 
     def step(self, text: str) -> None:
         """One more step is done; ``text`` says what is being worked on."""
-        self._done += 1
+        self.at(self._done + 1, self._total, text=text)
+
+    def at(self, done: int, total: int, *, text: str) -> None:
+        """So many steps are done, of so many; for work whose length is not known before."""
+        self._done, self._total = done, max(1, done, total)
         if not self._shown:
             return
         full = WIDTH * self._done // self._total

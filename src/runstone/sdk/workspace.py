@@ -12,6 +12,7 @@ from runstone.model.errors import Conflict, NotFound, WorkspaceException
 from runstone.sdk import places
 from runstone.sdk.results import RunList
 from runstone.sdk.workspace_assets import WorkspaceAssets
+from runstone.sdk.workspace_transfer import WorkspaceTransfer
 from runstone.service.connect import Service, Settings, connect, settings
 from runstone.store.runs import reference
 
@@ -34,7 +35,7 @@ _OF_THE_CLOUD = (
 )
 
 
-class Workspace(WorkspaceAssets):
+class Workspace(WorkspaceAssets, WorkspaceTransfer):
     """A workspace of a history, created when it is not there yet.
 
     Args:

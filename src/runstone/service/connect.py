@@ -25,6 +25,7 @@ from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
 from runstone.service.secrets import Secrets
 from runstone.service.snapshots import Snapshots
+from runstone.service.transfers import Transfers
 from runstone.service.workspaces import Workspaces
 from runstone.store.blobs import Directory
 from runstone.store.database import open_database
@@ -89,6 +90,7 @@ class Service:
         self.assets = Assets(self.database)
         self.models = Models(self.database, blobs)
         self.secrets = Secrets(self.database, home=settings.home)
+        self.transfers = Transfers(self.database, blobs, settle=self.recovery.settle)
         self.lineage = Lineage(self.database)
         self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
         self.purging = Purging(self.database, artifacts=self.artifacts, root=root)

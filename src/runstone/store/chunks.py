@@ -18,6 +18,7 @@ import numpy as np
 import zstandard
 
 from runstone.model.errors import Unreadable
+from runstone.model.metrics import LARGE
 from runstone.store.decode import Array
 
 POINTS = 4096
@@ -112,6 +113,49 @@ def read(data: bytes, crc: int) -> Chunk:
             f"A chunk has version {version}, and this Runstone knows {VERSION}; upgrade Runstone."
         )
     return Chunk(data, n, first, last)
+
+
+def strange(data: bytes) -> Chunk:
+    """The chunk that somebody else has packed; Unreadable, before anything large is made of it, when its
+    bytes are none."""
+    try:
+        chunk = read(data, crc32(data))
+        if not 1 <= chunk.n <= POINTS or _sizes(data) != len(data) - HEADER:
+            raise Unreadable(f"it claims {chunk.n} points and has {len(data):,} bytes")
+        for index, forms in enumerate((b"PDRS", b"RS", b"PD", b"NR")):
+            _expect(data, index, forms, chunk.n)
+        values, kinds = chunk.values(), chunk.kinds()
+        if np.isnan(chunk.steps()).any() or (kinds is not None and kinds.max() > LARGE):
+            raise Unreadable("a step is no number, or a kind is unknown")
+        if not np.array_equal([chunk.first, chunk.last], values[[0, -1]], equal_nan=True):
+            raise Unreadable("its ends are not those of its points")
+        chunk.times()
+    except (struct.error, ValueError, IndexError, zstandard.ZstdError, Unreadable) as error:
+        raise Unreadable(f"A chunk of {len(data):,} bytes cannot be read: {error}.") from error
+    return chunk
+
+
+def _sizes(data: bytes) -> int:
+    return sum(int(COLUMN.unpack_from(data, HEAD.size + index * COLUMN.size)[3]) for index in range(COLUMNS))
+
+
+def _expect(data: bytes, index: int, forms: bytes, n: int) -> None:
+    """Unreadable unless a column has one of the forms, and unpacked the size that this has for n points."""
+    heads = [COLUMN.unpack_from(data, HEAD.size + before * COLUMN.size) for before in range(index + 1)]
+    start = HEADER + sum(head[3] for head in heads[:-1])
+    form, width, packed, size = heads[-1]
+    whole = {
+        b"N": 0,
+        b"P": PROGRESSION.size,
+        b"D": START.size + (n - 1) * width,
+        b"R": n if index == COLUMNS - 1 else 8 * n,
+        b"S": 8 * n,
+    }
+    if form not in whole or form[0] not in forms or (form == b"D" and width not in (1, 2, 4, 8)):
+        raise Unreadable(f"column {index} has the form {form!r}")
+    found = zstandard.frame_content_size(data[start : start + size]) if packed else size
+    if found != whole[form]:
+        raise Unreadable(f"column {index} has {found} bytes in the place of {whole[form]}")
 
 
 _Packed = tuple[bytes, int, int, bytes]

@@ -40,6 +40,8 @@ ADD_BATCH = """
 INSERT INTO metric_batch (run, writer, first, count, received, crc, data)
 VALUES (:run, :writer, :first, :count, :received, :crc, :data)"""
 
+TAKE_BATCH = f"{ADD_BATCH} RETURNING id"
+
 # What a RECORD must bring along, by its kind.
 RECORDS: Mapping[str, Mapping[str, type]] = {
     "value": {"name": str, "type": str, "value": str},
@@ -112,6 +114,26 @@ def acknowledged(tx: Transaction, run: int, writer: str) -> int:
     """The number of the writer's last record that was applied; 0 when there is none."""
     row = tx.one(READ_ACKNOWLEDGED, {"run": run, "writer": writer})
     return int(row["acked"]) if row else 0
+
+
+def keep(tx: Transaction, run: int, records: bytes, *, writer: str, first: int, received: int) -> int:
+    """Keep a batch that another history has applied; its number. Invalid as ``append`` says.
+
+    Nothing of it is counted or carried out again.
+    """
+    row = tx.one(
+        TAKE_BATCH,
+        {
+            "run": run,
+            "writer": writer,
+            "first": first,
+            "count": _survey(records).count,
+            "received": received,
+            "crc": crc32(records),
+            "data": records,
+        },
+    )
+    return int(row["id"]) if row else 0
 
 
 @dataclass

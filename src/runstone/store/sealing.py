@@ -156,6 +156,27 @@ def repeated(tx: Transaction, run: int, piece: Piece, *, metric: int | None) -> 
     return len(steps) - len(distinct) + int(again.sum())
 
 
+def described(seq: int, data: bytes, *, steps: Array, values: Array, times: Array) -> dict[str, Any]:
+    """The row of a chunk, but for its run and its metric: the bytes, and the summary of what they hold."""
+    numbers = values[~np.isnan(values)]
+    return {
+        "seq": seq,
+        "n": len(values),
+        "nans": len(values) - len(numbers),
+        "first_step": float(steps[0]),
+        "last_step": float(steps[-1]),
+        "min_step": float(steps.min()),
+        "max_step": float(steps.max()),
+        "first_time": int(times.min()),
+        "last_time": int(times.max()),
+        "min": float(numbers.min()) if len(numbers) else None,
+        "max": float(numbers.max()) if len(numbers) else None,
+        "sum": summaries.total(numbers) if len(numbers) else None,
+        "crc": crc32(data),
+        "data": data,
+    }
+
+
 def _seal_slice(tx: Transaction, run: int, after: int) -> int:
     """Seal some batches after that id; the id of the last one, or 0 when there was none."""
     refreshed = summaries.lock(tx, run)
@@ -234,23 +255,7 @@ def _chunks(seq: int, piece: Piece) -> Iterator[dict[str, Any]]:
         kinds = None if piece.kinds is None or not piece.kinds[part].any() else piece.kinds[part]
         steps, values, times = piece.steps[part], piece.values[part], piece.times[part]
         data = chunks.pack(steps, values, times=times, kinds=kinds)
-        numbers = values[~np.isnan(values)]
-        yield {
-            "seq": seq,
-            "n": len(values),
-            "nans": len(values) - len(numbers),
-            "first_step": float(steps[0]),
-            "last_step": float(steps[-1]),
-            "min_step": float(steps.min()),
-            "max_step": float(steps.max()),
-            "first_time": int(times.min()),
-            "last_time": int(times.max()),
-            "min": float(numbers.min()) if len(numbers) else None,
-            "max": float(numbers.max()) if len(numbers) else None,
-            "sum": summaries.total(numbers) if len(numbers) else None,
-            "crc": crc32(data),
-            "data": data,
-        }
+        yield described(seq, data, steps=steps, values=values, times=times)
         seq += 1
 
 

@@ -80,10 +80,15 @@ def lock(tx: Transaction, run: int) -> int:
 
 def advance(tx: Transaction, run: int, gathered: Mapping[str, Gathering], *, last: int) -> None:
     """Write the summaries with what was gathered from the batches up to ``last``."""
-    found = advanced(stored(tx, run, list(gathered)), gathered)
+    write(tx, run, advanced(stored(tx, run, list(gathered)), gathered))
+    mark(tx, run, last=last)
+
+
+def write(tx: Transaction, run: int, found: Mapping[str, Latest]) -> dict[str, int]:
+    """Write these summaries; the numbers of their metrics."""
     ids = metric_names.find_or_add(tx, list(found))
     tx.many(WRITE, [{"run": run, "metric": ids[name], **_row(latest)} for name, latest in found.items()])
-    mark(tx, run, last=last)
+    return ids
 
 
 def mark(tx: Transaction, run: int, *, last: int) -> None:
