@@ -12,7 +12,7 @@ import pytest
 from runstone.model.errors import Busy, Conflict, Gone, Invalid, NotFound
 from runstone.model.models import ModelChange, ModelFile, NewModel
 from runstone.service.models import Models
-from runstone.store import experiments
+from runstone.store import assets, experiments
 from tests.histories import KINDS, RUNS, Filed, filed
 
 RUN = RUNS[0].partition("/")[2]
@@ -151,6 +151,14 @@ def test_changes_at_the_same_time_are_all_kept(models: Models) -> None:
     for thread in threads:
         thread.join()
     assert len(models.get("ws", "m").tags) == 20
+
+
+def test_what_a_newer_version_has_added_is_passed_over(models: Models, files: Filed) -> None:
+    with files.database.write() as tx:
+        n = experiments.workspace(tx, "ws").id
+        assets.register(tx, n, "model", name="new", body={"colour": "red", "size": 7}, now=1)
+    (found,) = models.list("ws")
+    assert (found.name, found.size, found.path) == ("new", 7, "new")
 
 
 def test_workspaces_are_apart(models: Models, files: Filed) -> None:

@@ -12,6 +12,7 @@ from runstone import Experiment, Model, Run, Workspace
 from runstone.exceptions import (
     ModelNotFoundException,
     ModelPathNotFoundException,
+    ServiceException,
     UserErrorException,
     WebserviceException,
 )
@@ -159,6 +160,32 @@ def test_a_download_does_not_overwrite_unasked(trained: Run, tmp_path: Path) -> 
     model.download(tmp_path / "back", exist_ok=True)
     assert files(tmp_path / "back") == {"model.pkl": b"pickled"}
     model.download(tmp_path / "back", exists_ok=True)
+
+
+def test_a_download_writes_through_no_link(trained: Run, tmp_path: Path) -> None:
+    file, net = (
+        trained.register_model("m", "outputs/model.pkl"),
+        trained.register_model("n", "outputs/weights"),
+    )
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "model.pkl").write_bytes(b"mine")
+    (tmp_path / "back").mkdir()
+    (tmp_path / "back" / "model.pkl").symlink_to(tmp_path / "outside" / "model.pkl")
+    (tmp_path / "back" / "weights").symlink_to(tmp_path / "outside")
+    for model in (file, net):
+        with pytest.raises(UserErrorException, match="symbolic link"):
+            model.download(tmp_path / "back", exist_ok=True)
+    assert files(tmp_path / "outside") == {"model.pkl": b"mine"}
+
+
+def test_damaged_content_is_not_written(trained: Run, workspace: Workspace, tmp_path: Path) -> None:
+    model = trained.register_model("digits", "outputs/model.pkl")
+    (file,) = workspace._service.models.files(workspace.name, "digits", version=1)
+    blob = Path(workspace.location, "blobs", file.sha256[:2], file.sha256)
+    blob.write_bytes(b"pickle!")
+    with pytest.raises(ServiceException, match="does not match its checksum"):
+        model.download(tmp_path / "back")
+    assert files(tmp_path / "back") == {}
 
 
 def test_models_are_listed_by_what_they_have(trained: Run, workspace: Workspace) -> None:

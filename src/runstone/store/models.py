@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from runstone.model.artifacts import Artifact
@@ -18,8 +18,8 @@ KIND = "model"
 DESCRIPTION = 64 * 1024
 NAMES_IN_ERROR = 20
 
-# What of a model its asset says already.
-_OF_THE_ASSET = ("name", "version", "created")
+# What of a model its asset does not say already.
+_OF_THE_BODY = {each.name for each in fields(Model)} - {"name", "version", "created"}
 
 ADD_FILE = """
 INSERT INTO asset_files (asset, path, sha256, size)
@@ -172,8 +172,10 @@ def _description(text: str | None) -> str | None:
 
 
 def _body(model: Model) -> dict[str, Any]:
-    return {name: value for name, value in asdict(model).items() if name not in _OF_THE_ASSET}
+    return {name: value for name, value in asdict(model).items() if name in _OF_THE_BODY}
 
 
 def _model(asset: Asset) -> Model:
-    return Model(asset.name, asset.version, created=asset.created, **asset.body)
+    # what a newer version has added to it is not this one's to read
+    known = {name: value for name, value in asset.body.items() if name in _OF_THE_BODY}
+    return Model(asset.name, asset.version, created=asset.created, **{"path": asset.name, **known})
