@@ -9,6 +9,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from runstone.sdk.conda_dependencies import CondaDependencies
+    from runstone.sdk.consumption import OutputFileDatasetConfig
+    from runstone.sdk.dataset import Dataset
+    from runstone.sdk.datastore import Datastore
     from runstone.sdk.environment import Environment
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.keyvault import Keyvault
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CondaDependencies",
+    "Dataset",
+    "Datastore",
     "Environment",
     "Experiment",
     "Keyvault",
     "Model",
+    "OutputFileDatasetConfig",
     "Run",
     "RunConfiguration",
     "RunDetails",
@@ -42,6 +48,9 @@ __all__ = [
 # Imported on first use, so that `import runstone` stays light in every training script.
 _HOMES = {
     "CondaDependencies": "runstone.sdk.conda_dependencies",
+    "Dataset": "runstone.sdk.dataset",
+    "Datastore": "runstone.sdk.datastore",
+    "OutputFileDatasetConfig": "runstone.sdk.consumption",
     "Environment": "runstone.sdk.environment",
     "Experiment": "runstone.sdk.experiment",
     "Keyvault": "runstone.sdk.keyvault",

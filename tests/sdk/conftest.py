@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from runstone import Experiment, Run, Workspace
+from runstone import Dataset, Datastore, Experiment, Run, Workspace
 from runstone.model import patience
 from runstone.sdk import tracking
+from runstone.sdk.file_dataset import FileDataset
+from runstone.sdk.tabular_dataset import TabularDataset
 from runstone.service.connect import disconnect
 
+ROWS = "name,age,when\n{0}1,31,2024-01-01\n{0}2,32,2024-01-02\n{0}3,,2024-01-03\n"
 SOURCE = Path(__file__).parents[2] / "src"
 
 
@@ -43,6 +46,28 @@ def experiment(workspace: Workspace) -> Experiment:
 @pytest.fixture
 def run(experiment: Experiment) -> Run:
     return experiment.start_logging()
+
+
+@pytest.fixture
+def own(workspace: Workspace, project: Path) -> Datastore:
+    """The workspace's datastore with raw/a.csv, raw/b.csv and raw/deep/c.txt."""
+    store = workspace.get_default_datastore()
+    (project / "raw" / "deep").mkdir(parents=True)
+    for letter in "ab":
+        (project / "raw" / f"{letter}.csv").write_text(ROWS.format(letter))
+    (project / "raw" / "deep" / "c.txt").write_text("c")
+    store.upload(project / "raw", "raw", show_progress=False)
+    return store
+
+
+@pytest.fixture
+def rows(own: Datastore) -> TabularDataset:
+    return Dataset.Tabular.from_delimited_files((own, "raw/*.csv"))
+
+
+@pytest.fixture
+def files(own: Datastore) -> FileDataset:
+    return Dataset.File.from_files((own, "raw/**"))
 
 
 @pytest.fixture

@@ -14,6 +14,13 @@ _ENVIRONMENT = {"Environment": "runstone.sdk.environment"}
 _CONDA = {"CondaDependencies": "runstone.sdk.conda_dependencies"}
 _KEYVAULT = {"Keyvault": "runstone.sdk.keyvault"}
 _MODEL = {"Model": "runstone.sdk.model"}
+_DATASET = {"Dataset": "runstone.sdk.dataset"}
+_DATASTORE = {"Datastore": "runstone.sdk.datastore"}
+_FILE_DATASET = {"FileDataset": "runstone.sdk.file_dataset"}
+_TABULAR_DATASET = {"TabularDataset": "runstone.sdk.tabular_dataset"}
+_OUTPUT_DATASET = {"OutputFileDatasetConfig": "runstone.sdk.consumption"}
+_INPUT_DATASET = {"DatasetConsumptionConfig": "runstone.sdk.consumption"}
+_DATA_TYPE = {"DataType": "runstone.sdk.tabular_dataset"}
 _SECTIONS = (
     "AmlComputeConfiguration",
     "DockerConfiguration",
@@ -100,6 +107,8 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **_CONDA,
         **_KEYVAULT,
         **_MODEL,
+        **_DATASET,
+        **_DATASTORE,
         "VERSION": "runstone.azureml.core",
         "__version__": "runstone.azureml.core",
     },
@@ -147,6 +156,22 @@ SERVED: Mapping[str, Mapping[str, str]] = {
     "azureml.train.hyperdrive.runconfig": {**_SWEEP_CONFIGS, **_GOAL},
     "azureml.train.hyperdrive.sampling": _SAMPLINGS,
     "azureml.widgets": {"RunDetails": "runstone.sdk.run_details"},
+    "azureml.core.dataset": _DATASET,
+    "azureml.core.datastore": _DATASTORE,
+    "azureml.data": {**_FILE_DATASET, **_TABULAR_DATASET, **_OUTPUT_DATASET, **_DATA_TYPE},
+    "azureml.data.abstract_dataset": {"AbstractDataset": "runstone.sdk.abstract_dataset"},
+    "azureml.data.data_reference": {"DataReference": "runstone.sdk.data_paths"},
+    "azureml.data.datapath": {"DataPath": "runstone.sdk.data_paths"},
+    "azureml.data.dataset_consumption_config": _INPUT_DATASET,
+    "azureml.data.dataset_factory": {
+        "FileDatasetFactory": "runstone.sdk.file_dataset",
+        "TabularDatasetFactory": "runstone.sdk.tabular_dataset",
+        **_DATA_TYPE,
+    },
+    "azureml.data.dataset_type_definitions": {"PromoteHeadersBehavior": "runstone.sdk.tabular_dataset"},
+    "azureml.data.file_dataset": _FILE_DATASET,
+    "azureml.data.output_dataset_config": _OUTPUT_DATASET,
+    "azureml.data.tabular_dataset": _TABULAR_DATASET,
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
 
@@ -155,10 +180,6 @@ LATER = frozenset(
     {
         "azureml.core.compute",
         "azureml.core.compute_target",
-        "azureml.core.dataset",
-        "azureml.core.datastore",
         "azureml.core.ComputeTarget",
-        "azureml.core.Dataset",
-        "azureml.core.Datastore",
     }
 )

@@ -63,6 +63,13 @@ def unprepared(error: BaseException) -> Ending:
     return _failed("PreparationFailed", message, reason="code" if theirs else "infrastructure")
 
 
+def undelivered(error: BaseException) -> Ending:
+    """The script did its part, and what it made could not be brought to where it belongs."""
+    message = f"An output could not be uploaded: {error}"[:12_000]
+    theirs = isinstance(error, (UserErrorException, ValueError))
+    return _failed("OutputFailed", message, reason="code" if theirs else "infrastructure")
+
+
 def signal_of(code: int) -> signal.Signals | None:
     """The signal that an exit code stands for: -n from the system, 128 + n from a shell."""
     number = -code if code < 0 else code - 128

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runstone.journal.identity import alive, here, identify
 from runstone.launch import endings, environments, processes
+from runstone.launch.data import JobData
 from runstone.launch.folders import Folder, restore
 from runstone.launch.installing import Stopped
 from runstone.launch.keeping import Keeper
@@ -48,6 +49,7 @@ class Supervisor:
         self._folder = Folder.of(service.root, job.run, attempt=job.attempt)
         self._keeper = Keeper(service, job.run, folder=self._folder)
         self._begun = self._folder.begun()
+        self._data = JobData(service, job, folder=self._folder)
         self._ask_again = 0.0
         self._beat_again = 0.0
         self._stopped: str | None = None
@@ -88,12 +90,14 @@ class Supervisor:
         environ = self._environment()
         try:
             prepared = self._prepare(environ)
+            given = self._data.prepare(environ, look=self._end_if_asked)
         except Stopped:
             return self._ending(None)
         if self._asked_to_end():
             return endings.canceled()
         command = [prepared.interpreter if word == "python" else word for word in self._job.spec.command[:1]]
-        child = self._start([*command, *self._job.spec.command[1:]], prepared.variables(environ))
+        words = given.words((*command, *self._job.spec.command[1:]))
+        child = self._start(words, given.variables(prepared.variables(environ)))
         script = identify(child.pid)
         self._job = self._service.jobs.progress(self._job.run, attempt=self._job.attempt, script=script)
         with suppress(Conflict):
@@ -218,6 +222,7 @@ class Supervisor:
             self._move(Status.FINALIZING)
         try:
             self._keeper.keep_files(self._end_if_cancelled)
+            ending = self._delivered(ending)
         except Stopped:
             # what it made is not all here: it has not completed
             ending = endings.canceled() if ending.status is Status.COMPLETED else ending
@@ -230,6 +235,15 @@ class Supervisor:
         with suppress(Conflict):
             self._service.jobs.end(self._job.run, attempt=self._job.attempt)
         self._folder.remove()
+
+    def _delivered(self, ending: endings.Ending) -> endings.Ending:
+        """The ending, once the script's outputs are where they belong; Failed when they cannot be."""
+        completed = ending.status is Status.COMPLETED
+        try:
+            self._data.deliver(self._environment, completed=completed, look=self._end_if_cancelled)
+        except (RunstoneError, OSError) as error:
+            return endings.undelivered(error) if completed else ending
+        return ending
 
     def _move(self, status: Status) -> None:
         self._service.runs.move(self._job.run, status, process=here())

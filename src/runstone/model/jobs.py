@@ -23,6 +23,7 @@ class Spec:
     ``plan`` is what a job of our own needs to know that starts and watches other runs, such as a sweep; its
     ``snapshot`` is theirs.
     ``aside`` says that secrets are masked here, and that the whole of it was left for the supervisor alone.
+    ``data`` are its inputs and outputs, each with what has to be done for it (see ``launch.data``).
     """
 
     command: tuple[str, ...]
@@ -36,6 +37,7 @@ class Spec:
     processes: int = 1
     plan: Mapping[str, Any] | None = None
     aside: bool = False
+    data: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

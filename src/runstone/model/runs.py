@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from runstone.model.lineage import Link
+
 
 class Status(str, enum.Enum):
     """The states of a run, spelled as Azure ML SDK v1 spells them."""
@@ -155,7 +157,8 @@ class Run:
 
 @dataclass(frozen=True)
 class NewRun:
-    """What is known of a run when it is created; ``parent`` is a reference, ``experiment`` an id."""
+    """What is known of a run when it is created; ``parent`` is a reference, ``experiment`` an id,
+    ``links`` what it reads."""
 
     id: str
     experiment: str
@@ -171,6 +174,7 @@ class NewRun:
     tags: Mapping[str, str | None] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runstone.model import runs as model
+from runstone.sdk import data_of_run
 
 if TYPE_CHECKING:
     from runstone.sdk.lifecycle import Lifecycle
@@ -30,8 +31,7 @@ def details(run: Lifecycle, logs: Mapping[str, str]) -> dict[str, Any]:
         if record.error and record.status is not model.Status.COMPLETED
         else None,
         "properties": dict(record.properties),
-        "inputDatasets": [],
-        "outputDatasets": [],
+        **data_of_run.shown(run),
         "runDefinition": record.definition,
         "logFiles": dict(logs),
         "submittedBy": record.submitter,

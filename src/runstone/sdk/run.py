@@ -9,6 +9,7 @@ from runstone.model import runs as model
 from runstone.model.errors import NotFound, UserErrorException
 from runstone.sdk import context, details, finding
 from runstone.sdk.annotations import Annotations
+from runstone.sdk.data_of_run import DataOfRun
 from runstone.sdk.lifecycle import Lifecycle
 from runstone.sdk.recording import Recording
 from runstone.sdk.registering import Registering
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from runstone.sdk.workspace import Workspace
 
 
-class Run(Recording, Annotations, Registering, Source, Lifecycle):
+class Run(Recording, Annotations, Registering, Source, DataOfRun, Lifecycle):
     """A run of an experiment: what it logged, its tags, files and children, and how it ended.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runstone.model.jobs import LOCAL, Spec
 from runstone.model.runs import NewRun
 from runstone.model.runs import Run as Record
-from runstone.sdk import capturing, finding, snapshots
+from runstone.sdk import capturing, finding, job_data, snapshots
 from runstone.sdk.capture import mask_arguments, mask_environment, mask_text
 from runstone.sdk.capture.environment import user_name
 from runstone.sdk.script_run_config import ScriptRunConfig
@@ -23,7 +23,7 @@ from runstone.service.connect import environment
 if TYPE_CHECKING:
     from runstone.sdk.experiment import Experiment
     from runstone.sdk.run import Run
-    from runstone.service.connect import Service
+    from runstone.sdk.workspace import Workspace
 
 RUN_TYPE = "azureml.scriptrun"
 SWEEP_TYPE = "hyperdrive"
@@ -48,7 +48,7 @@ def submit(
         from runstone.sdk.sweeps import submitting as sweeps  # few scripts submit sweeps
 
         return sweeps.submit(experiment, config, tags=tags, parent=parent)
-    spec = spec_of(experiment.workspace._service, config)
+    spec = spec_of(experiment.workspace, config)
     record = queue(
         experiment,
         new_run(experiment, config, tags=tags, parent=parent),
@@ -80,7 +80,7 @@ def queue(
     try:
         record = service.jobs.submit(
             experiment.workspace.name,
-            new,
+            replace(new, links=job_data.links_of(spec)),
             spec=masked,
             target=target,
             priority=priority,
@@ -93,17 +93,18 @@ def queue(
     return record
 
 
-def spec_of(service: Service, config: ScriptRunConfig) -> Spec:
+def spec_of(workspace: Workspace, config: ScriptRunConfig) -> Spec:
     """What a supervisor needs to know; the source directory is kept now."""
     words = config.words()
     variables = dict(getattr(config.environment, "environment_variables", None) or {})
     return Spec(
         command=words,
-        snapshot=snapshots.take(service, config.source_directory or "."),
+        snapshot=snapshots.take(workspace._service, config.source_directory or "."),
         environment=config.environment.document() if config.environment is not None else None,
         variables={str(name): str(value) for name, value in variables.items()},
         interpreter=sys.executable,
         max_seconds=config.max_run_duration_seconds,
+        data=job_data.document(workspace, config),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from runstone.sdk.compute import targets_of
 
 if TYPE_CHECKING:
+    from runstone.sdk.datastore import Datastore
     from runstone.sdk.environment import Environment
     from runstone.sdk.keyvault import Keyvault
     from runstone.sdk.model import Model
@@ -40,6 +41,32 @@ class WorkspaceAssets:
     def compute_targets(self) -> dict[str, Any]:
         """Where runs can be computed: this machine, named ``local``, and what was attached."""
         return targets_of(self._workspace)
+
+    @property
+    def datastores(self) -> dict[str, Datastore]:
+        """Every datastore, by name: the workspace's own, and those that were registered."""
+        from runstone.sdk.datastore import datastores_of  # only for who asks
+
+        return datastores_of(self._workspace)
+
+    @property
+    def datasets(self) -> dict[str, Any]:
+        """The latest version of each registered data set, by name."""
+        from runstone.sdk.dataset import Dataset  # only for who asks
+
+        return Dataset.get_all(self._workspace)
+
+    def get_default_datastore(self) -> Datastore:
+        """The default datastore: the workspace's own, unless another one was made it."""
+        from runstone.sdk.datastore import Datastore  # only for who asks
+
+        return Datastore.get_default(self._workspace)
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make a registered datastore the default one."""
+        from runstone.sdk.datastore import Datastore  # only for who asks
+
+        Datastore(self._workspace, name).set_as_default()
 
     @property
     def _workspace(self) -> Workspace:

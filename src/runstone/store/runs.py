@@ -10,7 +10,7 @@ from typing import Any
 from runstone.model import names
 from runstone.model.errors import Conflict, Gone, NotFound
 from runstone.model.runs import NewRun, Process, Run, Status, may_move
-from runstone.store import attributes, events, texts
+from runstone.store import attributes, events, lineage, texts
 from runstone.store.database import Row, Transaction
 
 FIND = """
@@ -276,6 +276,8 @@ def _add(tx: Transaction, run: NewRun, parent: Row | None, values: Mapping[str, 
     attributes.set_tags(tx, n, run.tags)
     attributes.add_once(tx, n, kind=attributes.PROPERTY, values=run.properties)
     attributes.add_once(tx, n, kind=attributes.PARAM, values=run.params)
+    for link in run.links:
+        lineage.record(tx, n, link, now=values["created"])
     texts.index(tx, n)
     events.record(
         tx, n, category="RunStatusChanged", body=_event(None, run.status, None), now=values["created"]

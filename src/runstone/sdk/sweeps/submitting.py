@@ -42,7 +42,7 @@ def submit(experiment: Experiment, config: Any, *, tags: Mapping[str, Any] | Non
     if not isinstance(config, SweepConfig):
         raise AzureMLException("Method to be submitted has not been registered.")
     new = _new(experiment, config, tags=tags, parent=parent)
-    script = submitting.spec_of(experiment.workspace._service, config.run_config)
+    script = submitting.spec_of(experiment.workspace, config.run_config)
     document = _document(config)
     definition = submitting.definition(config.run_config, script)
     plan = {
