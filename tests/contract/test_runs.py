@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,40 @@ def test_an_experiment_with_runs_is_not_deleted(served: History):
     served.experiments.delete(served.experiment.id)
     with pytest.raises(NotFound):
         served.experiments.get(served.experiment.id)
+
+
+def test_a_deleted_experiment_takes_no_runs_any_more(served: History):
+    ref = served.start()
+    served.runs.delete(ref)
+    served.experiments.delete(served.experiment.id)
+    with pytest.raises(NotFound, match="no experiment with the id"):
+        served.start("another")
+    with pytest.raises(NotFound, match="no experiment with the id"):
+        served.runs.restore(ref)
+    assert served.runs.search("ws", "").runs == ()
+
+
+def test_an_experiment_is_not_deleted_while_a_run_is_being_added(served: History):
+    refused = []
+    for number in range(20):
+        experiment = served.experiments.create("ws", f"e{number}")
+        start = threading.Barrier(2)
+
+        def add(id: str = experiment.id, number: int = number, start: threading.Barrier = start) -> None:
+            start.wait()
+            with suppress(NotFound):
+                served.runs.create("ws", [NewRun(id=f"r{number}", experiment=id)])
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        start.wait()
+        try:
+            served.experiments.delete(experiment.id)
+        except Conflict:
+            refused.append(number)
+        thread.join()
+    found = {run.id for run in served.runs.search("ws", "", limit=100).runs}
+    assert found == {f"r{number}" for number in refused}
 
 
 def test_a_run_comes_back_as_it_was_created(served: History):

@@ -217,3 +217,17 @@ def test_an_id_that_is_not_legal_is_refused(experiment: Experiment, run_id: str)
         with pytest.raises(UserErrorException, match="run id"):
             experiment.start_logging(run_id=run_id)
     assert list(experiment.get_runs()) == []
+
+
+def test_a_deleted_experiment_neither_takes_runs_nor_breaks_a_search(
+    workspace: Workspace, experiment: Experiment
+) -> None:
+    old = Experiment(workspace, "old")
+    workspace._service.runs.delete(old.start_logging()._ref)
+    Experiment.delete(workspace, old.id)
+    with pytest.raises(UserErrorException, match="no experiment with the id"):
+        old.start_logging()
+    run = experiment.start_logging()
+    assert workspace.search_runs("") == [run]
+    (deleted,) = workspace.search_runs("deleted = true")
+    assert deleted.experiment == old

@@ -244,4 +244,5 @@ def _of_record(workspace: Workspace, record: Any) -> Experiment:
 
 
 def _reopen(workspace: Workspace, id: str) -> Experiment:
-    return _of_record(workspace, workspace._service.experiments.get(id))
+    # deleted runs can be looked for, and their experiment may be deleted, too
+    return _of_record(workspace, workspace._service.experiments.get(id, deleted=True))

@@ -40,10 +40,10 @@ class Experiments:
             )
 
     @operation("GET /experiments/{id}")
-    def get(self, id: str) -> Experiment:
-        """The experiment of that id, archived or not."""
+    def get(self, id: str, *, deleted: bool = False) -> Experiment:
+        """The experiment of that id, archived or not; with ``deleted``, also one that was deleted."""
         with self._database.read() as tx:
-            return experiments.by_id(tx, id)
+            return experiments.by_id(tx, id, deleted=deleted)
 
     @operation("POST /experiments/{id}/tags")
     def tag(self, id: str, tags: Mapping[str, str | None]) -> Experiment:

@@ -142,11 +142,12 @@ class Runs:
 
     @operation("POST /runs/{run}/restore")
     def restore(self, run: str) -> Run:
-        """Bring a deleted run back."""
+        """Bring a deleted run back; NotFound when its experiment has been deleted since."""
         with self._database.write() as tx:
-            n = runs.find(tx, run, deleted=True)["n"]
-            runs.delete(tx, n, None)
-            return runs.load(tx, [n])[0]
+            row = runs.find(tx, run, deleted=True)
+            experiments.by_id(tx, row["experiment"])
+            runs.delete(tx, row["n"], None)
+            return runs.load(tx, [row["n"]])[0]
 
     @operation("PUT /runs/{run}/lock")
     def lock(self, run: str) -> Run:

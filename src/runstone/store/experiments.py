@@ -33,7 +33,7 @@ SELECT * FROM experiments
    AND archived IS NULL
    AND deleted IS NULL"""
 
-EXPERIMENT_BY_ID = "SELECT * FROM experiments WHERE id = :id AND deleted IS NULL"
+EXPERIMENT_BY_ID = "SELECT * FROM experiments WHERE id = :id"
 
 # view: 'active', 'archived' or 'all'
 ALL_EXPERIMENTS = """
@@ -105,9 +105,9 @@ def add(tx: Transaction, workspace: int, name: str, *, now: int) -> Experiment:
     return _experiment(tx, row)
 
 
-def by_id(tx: Transaction, id: str) -> Experiment:
-    """The experiment of that id, archived or not."""
-    return _experiment(tx, _row(tx, id))
+def by_id(tx: Transaction, id: str, *, deleted: bool = False) -> Experiment:
+    """The experiment of that id, archived or not; NotFound when it was deleted (unless ``deleted``)."""
+    return _experiment(tx, _row(tx, id, deleted=deleted))
 
 
 def listed(tx: Transaction, workspace: int, *, name: str | None, view: str) -> list[Experiment]:
@@ -163,16 +163,17 @@ def reactivate(tx: Transaction, id: str, new_name: str | None) -> None:
 def delete(tx: Transaction, id: str, now: int) -> None:
     """Delete an experiment that has no runs left."""
     row = _row(tx, id)
+    # first, so that no run is being added while we look
+    tx.execute(DELETE, {"id": id, "now": now})
     if tx.one(HAS_RUNS, {"id": id}):
         raise Conflict(
             f"The experiment {row['name']!r} still has runs; archive it, or delete its runs first."
         )
-    tx.execute(DELETE, {"id": id, "now": now})
 
 
-def _row(tx: Transaction, id: str) -> Row:
+def _row(tx: Transaction, id: str, *, deleted: bool = False) -> Row:
     row = tx.one(EXPERIMENT_BY_ID, {"id": id})
-    if row is None:
+    if row is None or (row["deleted"] is not None and not deleted):
         raise NotFound(f"There is no experiment with the id {id!r}.")
     return row
 

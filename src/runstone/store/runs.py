@@ -34,7 +34,11 @@ REFERENCE = (
     "SELECT w.name AS workspace, r.id FROM runs r JOIN workspaces w ON w.id = r.workspace WHERE r.n = :run"
 )
 
-TAKE_NUMBER = "UPDATE experiments SET runs = runs + :count WHERE id = :id RETURNING runs, workspace"
+TAKE_NUMBER = """
+UPDATE experiments SET runs = runs + :count
+ WHERE id = :id
+   AND deleted IS NULL
+RETURNING runs, workspace"""
 
 EXISTS = "SELECT 1 AS found FROM runs WHERE workspace = :workspace AND id = :id"
 
