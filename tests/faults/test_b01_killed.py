@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from runstone import Run
+from runstone.model.runs import iso
 from tests.scripts import Stage, error_of, kill, line, quality, until, zombie
 
 Array = npt.NDArray[Any]
@@ -104,6 +105,22 @@ def test_a_killed_process_has_lost_nothing(stage: Stage, count, rng: random.Rand
         run = stage.see(f"r{number}")
         flat_out_is_whole(run, done[0])
         told_dead(run)
+
+
+def test_a_killed_run_has_ended_when_it_died_and_not_when_somebody_looked(stage: Stage):
+    done = stage.counts()
+    process = stage.start(FLAT_OUT)
+    until(lambda: done[0])
+    kill(process)
+    process.wait()
+    died = iso(time.time_ns() // 1000)
+    # it lies there for a while
+    time.sleep(1)
+    run = stage.see()
+    details = run.get_details()
+    last = int(run.get_metric_series("loss").times[-1])
+    assert iso(last * 1000) <= details["endTimeUtc"] <= died
+    assert iso((run._record.started or 0) + round((run._record.duration or 0) * 1e6)) == details["endTimeUtc"]
 
 
 @pytest.mark.parametrize("part", range(2))

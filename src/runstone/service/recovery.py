@@ -123,7 +123,10 @@ class Recovery:
             if status is Status.FAILED:
                 self._keep_spooled(ref, now)
             with self._database.write() as tx:
-                runs.move(tx, runs.find(tx, ref)["n"], status, now=now, error=error)
+                run = runs.find(tx, ref)["n"]
+                runs.move(tx, run, status, now=now, error=error)
+                if status is Status.FAILED:
+                    runs.end_when_last_heard(tx, run)
         except (RunstoneError, OSError):
             # it ended by itself between the look and the word, or somebody else was quicker
             return

@@ -63,6 +63,13 @@ UPDATE runs
 
 BEAT = "UPDATE runs SET heartbeat = :now WHERE n = :run"
 
+HEARD = """
+SELECT r.started, r.ended, r.heartbeat, (SELECT MAX(w.newest) FROM writers w WHERE w.run = r.n) AS newest
+  FROM runs r
+ WHERE r.n = :run"""
+
+DATE_END = "UPDATE runs SET ended = :ended, duration = :duration WHERE n = :run"
+
 EDIT_DISPLAY_NAME = "UPDATE runs SET display_name = :value WHERE n = :run"
 
 EDIT_DESCRIPTION = "UPDATE runs SET description = :value WHERE n = :run"
@@ -183,6 +190,17 @@ def move(
 def beat(tx: Transaction, run: int, now: int) -> None:
     """Note that the run's process was heard of."""
     tx.execute(BEAT, {"run": run, "now": now})
+
+
+def end_when_last_heard(tx: Transaction, run: int) -> None:
+    """Have a run that was found dead end with its last sign of life, and not when somebody looked."""
+    row = tx.one(HEARD, {"run": run})
+    assert row is not None
+    signs = [row["started"], row["heartbeat"], row["newest"] and row["newest"] // 1000]
+    # the clock that gave a point its time may be ahead of ours
+    ended = min(row["ended"], max(sign for sign in signs if sign is not None))
+    duration = None if row["started"] is None else max(0, ended - row["started"])
+    tx.execute(DATE_END, {"run": run, "ended": ended, "duration": duration})
 
 
 def edit(tx: Transaction, run: int, changes: Mapping[str, str | None]) -> None:
