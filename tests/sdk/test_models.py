@@ -275,6 +275,24 @@ def test_the_path_of_a_model_is_local(
         Model.get_model_path("nit", _workspace=workspace)
 
 
+def test_a_model_outlives_its_run_though_nothing_of_the_run_is_left(
+    trained: Run, workspace: Workspace, tmp_path: Path
+) -> None:
+    model = trained.register_model("net", "outputs/weights")
+    trained.complete()
+    service = workspace._service
+    service.runs.delete(trained._ref)
+    assert Model(workspace, "net").run_id == trained.id
+    assert service.purging.purge(older_than=0).runs == 1
+    # the contents of what was not registered may go, and those of the model may not
+    service.artifacts.sweep(older_than=-1)
+    assert {path.read_bytes() for path in Path(workspace.location, "blobs").glob("??/*")} == {b"aaa", b"bbbb"}
+    model.download(tmp_path / "back")
+    assert files(tmp_path / "back") == {"weights/a.bin": b"aaa", "weights/part/b.bin": b"bbbb"}
+    with pytest.raises(UserErrorException, match="no run"):
+        _ = Model(workspace, "net").run
+
+
 def test_a_model_is_written_and_shown(trained: Run, workspace: Workspace) -> None:
     model = trained.register_model("digits", "outputs/model.pkl", tags={"a": "<b>"})
     payload = json.loads(json.dumps(model.serialize()))
