@@ -107,6 +107,19 @@ def test_a_script_submits_children_of_its_own_and_waits_for_them(bench: Bench):
     assert {child.parent.id for child in run.get_children() if child.parent} == {run.id}
 
 
+def test_parents_that_wait_for_their_children_do_not_keep_them_from_running(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RUNSTONE_LOCAL_RUNS", "1")
+    parents = [bench.submit(PARENT) for _ in range(3)]
+    for parent in parents:
+        assert parent.wait_for_completion()["status"] == "Completed"
+        assert parent.get_metrics()["total"] == 6
+    began, ended = zip(*((run._record.started, run._record.ended) for run in parents), strict=True)
+    # a parent that waits makes room for its children, and not for another parent
+    assert all(last <= first for last, first in zip(ended[:-1], began[1:], strict=True))
+
+
 def test_a_failing_script_is_failed_with_its_code_and_last_lines(bench: Bench):
     run = bench.submit("print('before')\nraise ValueError('of course')")
     with pytest.raises(ActivityFailedException, match="exit code 1"):

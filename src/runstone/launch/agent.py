@@ -11,8 +11,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from runstone.launch import processes, supervisor
@@ -34,6 +35,7 @@ START_SECONDS = 30.0
 # How long an engine that is away is left alone, and how much of what goes wrong is remembered.
 REST_SECONDS = 5.0
 MOST_WHILE_AWAY = 720
+MOST_AT_ONCE = 64
 MOST_NOTED = 50
 # A driver waits more than it works; what it waits for needs the places of the machine.
 MOST_DRIVERS = 16
@@ -79,15 +81,23 @@ class Agent:
             launcher = self._launcher(place)
             if launcher is None or time.monotonic() < self._rest.get(place, 0.0):
                 continue
-            going = sum(1 for job in jobs if _place(job) == place and job.state in (CLAIMED, STARTED))
-            room = 64 if launcher.concurrent is None else launcher.concurrent - going
-            if room <= 0:
-                continue
-            workspace, target = place
-            for job in self._service.jobs.claim(
-                target, workspace=workspace or None, agent=self._name, most=room
-            ):
+            for job in self._claimed(place, launcher, [job for job in jobs if _place(job) == place]):
                 self._launch(launcher, job)
+
+    def _claimed(self, place: tuple[str, str], launcher: Launcher, jobs: Sequence[Job]) -> Iterator[Job]:
+        """Take as many jobs of a place as there is room for."""
+        workspace, target = place
+        take = partial(self._service.jobs.claim, target, workspace=workspace or None, agent=self._name)
+        going = {job.run for job in jobs if job.state in (CLAIMED, STARTED)}
+        room = MOST_AT_ONCE if launcher.concurrent is None else launcher.concurrent - len(going)
+        if room > 0:
+            yield from take(most=room)
+            return
+        # parents that wait for their children would fill the place for ever: these need no room of their own
+        waiting = {parent for job in jobs for parent in job.above if parent in going}
+        below = [job for job in jobs if job.state == QUEUED and not waiting.isdisjoint(job.above)]
+        for job in below[: room + len(waiting)]:
+            yield from take(run=job.run)
 
     def _launch(self, launcher: Launcher, job: Job) -> None:
         folder = Folder.of(self._service.root, job.run, attempt=job.attempt).root

@@ -42,7 +42,8 @@ class Spec:
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is to be executed. ``run`` is its reference; times are microseconds since 1970, UTC."""
+    """A run that is to be executed. ``run`` is its reference, ``above`` are those of its parent and of the
+    first of its family; times are microseconds since 1970, UTC."""
 
     run: str
     target: str
@@ -57,6 +58,7 @@ class Job:
     cancel: int | None = None
     created: int = 0
     beat: int = 0
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

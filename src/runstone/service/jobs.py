@@ -68,14 +68,17 @@ class Jobs:
 
     @operation("POST /targets/{target}/claims")
     def claim(
-        self, target: str, *, agent: str, workspace: str | None = None, most: int = 1
+        self, target: str, *, agent: str, workspace: str | None = None, most: int = 1, run: str | None = None
     ) -> tuple[Job, ...]:
         """Take queued jobs for an agent: each is given to one agent alone, and its attempt is counted.
 
         Only those of ``workspace``, if it is given: another workspace may have another target of that name.
+        Only that of ``run``, if it is given.
         """
         with self._database.write() as tx:
-            return tuple(jobs.claim(tx, target, workspace=workspace, agent=agent, most=most, now=_now()))
+            n = 0 if run is None else runs.find(tx, run)["n"]
+            wanted = jobs.Wanted(target, workspace, n, most)
+            return tuple(jobs.claim(tx, wanted, agent=agent, now=_now()))
 
     @operation("POST /runs/{run}/job/begin")
     def begin(self, run: str, *, attempt: int, supervisor: Process) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from runstone.model.errors import Conflict, NotFound
@@ -27,15 +27,18 @@ UPDATE jobs
                 WHERE state = 'queued'
                   AND target = :target
                   AND (:workspace = '' OR workspace = (SELECT id FROM workspaces WHERE name = :workspace))
+                  AND (:run = 0 OR run = :run)
                 ORDER BY priority DESC, run
                 LIMIT :most {skip_locked})
 RETURNING run"""
 
 SELECT_JOB = """
-SELECT j.*, r.id, w.name AS workspace_name
+SELECT j.*, r.id, w.name AS workspace_name, p.id AS parent_id, t.id AS root_id
   FROM jobs j
   JOIN runs r ON r.n = j.run
-  JOIN workspaces w ON w.id = j.workspace"""
+  JOIN workspaces w ON w.id = j.workspace
+  LEFT JOIN runs p ON p.n = r.parent
+  LEFT JOIN runs t ON t.n = r.root"""
 
 ONE = SELECT_JOB + " WHERE j.run = :run"
 
@@ -102,13 +105,21 @@ def add(
     tx.execute(DEFINE, values)
 
 
-def claim(
-    tx: Transaction, target: str, *, workspace: str | None, agent: str, most: int, now: int
-) -> list[Job]:
-    """Take up to ``most`` queued jobs of a workspace's target (None: of that name, whose ever), the most
-    urgent and then the oldest first."""
-    values = {"target": target, "workspace": workspace or "", "agent": agent, "most": most, "now": now}
-    taken = tx.execute(CLAIM, values)
+@dataclass(frozen=True)
+class Wanted:
+    """Which queued jobs are to be taken: those of a workspace's target (None: of that name, whose ever), or
+    of one run alone; at most so many."""
+
+    target: str
+    workspace: str | None = None
+    run: int = 0
+    most: int = 1
+
+
+def claim(tx: Transaction, wanted: Wanted, *, agent: str, now: int) -> list[Job]:
+    """Take queued jobs, the most urgent and then the oldest first."""
+    values = {**asdict(wanted), "workspace": wanted.workspace or ""}
+    taken = tx.execute(CLAIM, {**values, "agent": agent, "now": now})
     return [job for row in taken if (job := of_run(tx, row["run"]))]
 
 
@@ -183,8 +194,10 @@ _FIELDS = ("state", "agent", "attempt", "supervisor", "script", "handle", "cance
 def _job(row: Row) -> Job:
     spec = json.loads(row["spec"])
     spec["command"] = tuple(spec["command"])
+    above = {row["parent_id"], row["root_id"]} - {None, row["id"]}
     return Job(
         run=runs.reference(row["workspace_name"], row["id"]),
+        above=tuple(runs.reference(row["workspace_name"], id) for id in sorted(above)),
         target=row["target"],
         state=row["state"],
         spec=Spec(**spec),
