@@ -19,9 +19,9 @@ run.log("length", len(run.get_secret("api-key")) + len(found["api-key"]))
 """
 
 
-def test_a_submitted_script_gets_secrets_and_leaves_none(bench: Bench, tmp_path: Path) -> None:
+def test_a_submitted_script_gets_secrets_and_leaves_none(bench: Bench, tmp_path: Path, place: str) -> None:
     bench.workspace.get_default_keyvault().set_secret("api-key", CANARY)
-    run = bench.submit(SCRIPT)
+    run = bench.submit(SCRIPT, compute_target=place)
     run.wait_for_completion()
     assert run.get_metrics() == {"length": 2.0 * len(CANARY)}
     assert CANARY not in str(run.get_details_with_logs())
