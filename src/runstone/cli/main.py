@@ -27,10 +27,23 @@ COMMANDS = {
     "demo": ("demo:demo", "Train on handwritten digits and look at the runs."),
     "exec": ("execute:execute", "Run a script, also one made for Azure ML SDK v1."),
     "init": ("initialize:initialize", "Keep the history of a project in the project."),
+    "folder": ("folder:folder", "A folder that knows its workspace and its experiment."),
     "run": ("runs:run", "Runs: listed, shown, submitted, changed, waited for."),
     "export": ("transfer:export", "Write runs to a file: an archive, Parquet, CSV or NDJSON."),
     "import": ("transfer:take_in", "Take in the runs of an archive."),
+    "search": ("search:search", "Find runs of every experiment and depth."),
+    "watch": ("watch:watch", "Watch the runs that go on."),
+    "experiment": ("experiments:experiment", "Experiments: named sets of runs."),
+    "workspace": ("workspaces:workspace", "Workspaces: names under which experiments are kept apart."),
+    "environment": ("environments:environment", "Environments: registered in versions."),
+    "computetarget": ("targets:computetarget", "Compute targets: where submitted runs are computed."),
+    "login": ("account:login", "Log in to a server; a history in a directory needs no login."),
+    "logout": ("account:logout", "Log out of a server."),
+    "whoami": ("account:whoami", "Tell who submits runs here, and where they go."),
     "doctor": ("doctor:doctor", "Look the history over."),
+    "gc": ("gc:gc", "Purge what was deleted long ago; count it first."),
+    "completion": ("completion:completion", "Print what a shell needs to complete."),
+    "man": ("manual:man", "Print the manual page."),
 }
 HELP = """The history of your machine-learning runs.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,15 +42,22 @@ class Scope:
         """The workspace's name."""
         return self.workspace_name or self.place.workspace
 
-    def look(self) -> Opened | None:
+    def history(self) -> Service | None:
         """The history, None when there is none yet: looking does not make one."""
-        from runstone.model.errors import NotFound
         from runstone.service.connect import connect  # see place()
 
         if not self.there:
             output.note(self._nothing)
             return None
-        service = connect(self.place.history)
+        return connect(self.place.history)
+
+    def look(self) -> Opened | None:
+        """The workspace, None when there is none yet, unless it was asked for by its name."""
+        from runstone.model.errors import NotFound  # see place()
+
+        service = self.history()
+        if service is None:
+            return None
         try:
             service.workspaces.get(self.workspace)
         except NotFound:
@@ -122,10 +129,24 @@ class Opened:
             if not found:
                 raise
         if len(found) > 1:
-            some = ", ".join(one.id for one in found[:NAMED])
-            more = ", ..." if len(found) > NAMED else ""
-            raise Conflict(f"Several runs begin with {given!r}: {some}{more}. Give more of the id.")
+            raise Conflict(_several(given, found))
         return found[0]
+
+    def deleted(self, given: str) -> str:
+        """The id of the run of that id, deleted or not, or of the deleted one whose id begins so."""
+        from runstone.model.errors import Conflict, Gone, NotFound  # see Scope.place
+
+        try:
+            return self.service.runs.get(self.ref(given)).id
+        except Gone:
+            return given
+        except NotFound:
+            found = self._beginning(given, "deleted = true")
+            if not found:
+                raise
+        if len(found) > 1:
+            raise Conflict(_several(given, found))
+        return found[0].id
 
     def ref(self, id: str) -> str:
         """The text by which operations name a run."""
@@ -133,12 +154,12 @@ class Opened:
 
         return reference(self.workspace, id)
 
-    def _beginning(self, given: str) -> tuple[Record, ...]:
+    def _beginning(self, given: str, also: str = "") -> tuple[Record, ...]:
         from runstone.sdk import finding  # see Scope.place
 
         if not given or "/" in given:
             return ()
-        text = f"run_id startswith {finding.quoted(given)}"
+        text = f"run_id startswith {finding.quoted(given)}" + (f" and {also}" if also else "")
         return self.service.runs.search(self.workspace, text, limit=NAMED + 1).runs
 
 
@@ -150,3 +171,9 @@ def require_experiment(opened: Opened, name: str) -> None:
     if name not in known:
         there = f"there are: {', '.join(known)}" if known else "there is none yet"
         raise NotFound(f"There is no experiment {name!r} in the workspace {opened.workspace!r}; {there}.")
+
+
+def _several(given: str, found: Sequence[Record]) -> str:
+    some = ", ".join(one.id for one in found[:NAMED])
+    more = ", ..." if len(found) > NAMED else ""
+    return f"Several runs begin with {given!r}: {some}{more}. Give more of the id."

@@ -166,8 +166,14 @@ def unquoted(value: str) -> str:
 
 def _noted(field: str, context: click.Context, _: click.Parameter, given: bool) -> None:
     # the reference page is made without a session
-    if given and context.obj is not None:
-        setattr(context.obj, field, True)
+    if not given or context.obj is None:
+        return
+    setattr(context.obj, field, True)
+    if field != "debug":
+        import logging  # only where somebody wants more of it, or less
+
+        logging.basicConfig(format="runstone: %(message)s")
+        logging.getLogger("runstone").setLevel(logging.INFO if field == "verbose" else logging.ERROR)
 
 
 def _parsed(context: click.Context, _: click.Parameter, given: str | None) -> Query | None:

@@ -30,10 +30,13 @@ def documents(
     """The same of several runs, in their order; ``minimal`` leaves out what is not in their records."""
     from runstone.store.runs import reference  # loaded by the commands that need it: `--help` is quick
 
-    refs = [reference(workspace, run.id) for run in runs]
-    latest = {} if minimal or not refs else service.metrics.latest_of(refs)
-    for ref, run in zip(refs, runs, strict=True):
-        logs = {} if minimal else _logs(service, ref, run.id)
+    refs = {run.id: reference(workspace, run.id) for run in runs}
+    # of a run that was deleted the record alone can be read
+    whole = [] if minimal else [refs[run.id] for run in runs if not run.deleted]
+    latest = service.metrics.latest_of(whole) if whole else {}
+    for run in runs:
+        ref = refs[run.id]
+        logs = _logs(service, ref, run.id) if ref in latest else {}
         last = {name: _last(one) for name, one in sorted(latest.get(ref, {}).items())}
         yield {
             **_record(run),

@@ -13,9 +13,9 @@ from runstone.sdk.conda_dependencies import FILE as CONDA_FILE
 from runstone.sdk.conda_dependencies import CondaDependencies
 from runstone.sdk.environment import Environment, definition, from_definition
 
-FOLDER = ".azureml"
-# Where files are looked for below a project, in this order; the second one is what old versions used.
-FOLDERS = (FOLDER, "aml_config", "")
+FOLDER, OLD = ".azureml", "aml_config"
+# Where files are looked for below a project, in this order: `folder attach` writes into the first one.
+FOLDERS = (".runstone", FOLDER, OLD, "")
 ENVIRONMENT_FILE = "environment.yml"
 EXTENSION = ".runconfig"
 # What people set as the image of a container; a label here, for Runstone starts none.
@@ -111,8 +111,8 @@ class RunConfiguration:
         """The run configuration in a file: of ours or of Azure ML SDK v1, YAML or JSON.
 
         Args:
-            path: the file; or a project's directory, in which ``.azureml``, ``aml_config`` and the directory
-            itself are looked through.
+            path: the file; or a project's directory, in which ``.runstone``, ``.azureml``, ``aml_config`` and
+            the directory itself are looked through.
             name: the file's name, with or without ``.runconfig``.
 
         Raises:
@@ -284,7 +284,7 @@ def _folder(root: Path) -> Path:
     """Where the files of a project are written; the project has to be there."""
     if not root.is_dir():
         raise FileNotFoundError(f"There is no directory {str(root)!r}; make it, or give the project's.")
-    old = root / FOLDERS[1]
+    old = root / OLD
     if root.resolve().name in FOLDERS:
         return root
     folder = old if old.is_dir() and not (root / FOLDER).is_dir() else root / FOLDER

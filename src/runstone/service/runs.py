@@ -81,9 +81,6 @@ class Runs:
     @operation("PATCH /runs/{run}")
     def edit(self, run: str, changes: Mapping[str, str | None]) -> Run:
         """Set ``display_name`` (1,024 characters) or ``description`` (Markdown, 64 KiB); None removes."""
-        unknown = set(changes) - {"display_name", "description"}
-        if unknown:
-            raise Invalid(f"A run's display_name and description can be edited, not {sorted(unknown)}.")
         return self._change(run, lambda tx, n: _edit(tx, n, changes))
 
     @operation("POST /runs/{run}/tags")
@@ -100,6 +97,29 @@ class Runs:
     def add_properties(self, run: str, properties: Mapping[str, str]) -> Run:
         """Add permanent properties, all or none; Conflict when a key exists with another value."""
         return self._change(run, lambda tx, n: _add_properties(tx, n, properties))
+
+    @operation("POST /runs/{run}/annotations")
+    def annotate(
+        self,
+        run: str,
+        *,
+        changes: Mapping[str, str | None] | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        untag: Sequence[str] = (),
+        properties: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Edit, tag, untag and add properties at once: all of it, or nothing when one part is refused."""
+
+        def annotated(tx: Transaction, n: int) -> None:
+            if changes:
+                _edit(tx, n, changes)
+            if tags or untag:
+                _untag(tx, n, untag)
+                _tag(tx, n, tags or {})
+            if properties:
+                _add_properties(tx, n, properties)
+
+        return self._change(run, annotated)
 
     @operation("POST /runs/{run}/params")
     def add_params(self, run: str, params: Mapping[str, str]) -> Run:
@@ -205,6 +225,9 @@ class Runs:
 
 
 def _edit(tx: Transaction, n: int, changes: Mapping[str, str | None]) -> None:
+    unknown = set(changes) - {"display_name", "description"}
+    if unknown:
+        raise Invalid(f"A run's display_name and description can be edited, not {sorted(unknown)}.")
     runs.refuse_locked(tx, n)
     runs.edit(tx, n, changes)
 
