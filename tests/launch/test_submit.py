@@ -22,6 +22,7 @@ from runstone.exceptions import (
     UserErrorException,
 )
 from runstone.sdk import snapshots
+from runstone.service.connect import connect, disconnect
 from runstone.service.surroundings import work_folder
 from tests.launch.conftest import LOG, Bench
 
@@ -307,3 +308,12 @@ def test_a_job_that_is_cancelled_in_the_queue_leaves_no_environment_behind(bench
     run.cancel()
     run.wait_for_completion()
     bench.until(lambda: not left.exists())
+
+
+def test_a_snapshot_never_holds_the_history_that_lies_in_the_directory(tmp_path: Path):
+    history = tmp_path / "histories" / "own"
+    service = connect(history)
+    (tmp_path / "histories" / "train.py").write_text("")
+    id = snapshots.take(service, tmp_path)
+    assert [file.path for file in service.snapshots.get(id).files] == ["histories/train.py"]
+    disconnect(history)
