@@ -25,7 +25,7 @@ class Linked:
         self.database = open_database(place)
         self.assets = Assets(self.database)
         self.lineage = Lineage(self.database)
-        self.runs = Runs(self.database, settle=lambda: None, refresh=lambda *_: None)
+        self.runs = Runs(self.database, settle=lambda *_: None, refresh=lambda *_: None)
         self.experiments = {}
         for workspace in ("ws", "other"):
             Workspaces(self.database).create(workspace)
@@ -107,6 +107,18 @@ def test_the_runs_come_in_pages_of_whole_runs(linked: Linked):
     assert [run for run, _, _ in linked.users(limit=2)] == ["c", "c", "b", "b"]
     assert [run for run, _, _ in linked.users(limit=2, after="b")] == ["a", "a"]
     assert linked.users(limit=2, after="a") == []
+
+
+def test_a_run_may_be_created_with_what_it_reads(linked: Linked):
+    link = Link("input", "train", "dataset", "digits", 2, {"mechanism": "Direct"})
+    new = NewRun(id="a", experiment=linked.experiments["ws"], links=(link,))
+    linked.runs.create("ws", [new])
+    assert [(one.name, one.version, one.run) for one in linked.lineage.of_run("ws/a")] == [("train", 2, "a")]
+    missing = Link("input", "train", "dataset", "digits", 3)
+    with pytest.raises(NotFound, match="no version 3"):
+        linked.runs.create("ws", [NewRun(id="b", experiment=linked.experiments["ws"], links=(missing,))])
+    with pytest.raises(NotFound, match="no run 'b'"):
+        linked.runs.get("ws/b")
 
 
 def test_what_is_not_there_cannot_be_linked(linked: Linked):

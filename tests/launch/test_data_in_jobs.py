@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from runstone import Dataset, Datastore, OutputFileDatasetConfig, ScriptRunConfig
+from runstone import Dataset, Datastore, OutputFileDatasetConfig, ScriptRunConfig, SweepConfig
 from runstone.exceptions import UserErrorException
 from runstone.sdk.file_dataset import FileDataset
 from runstone.sdk.run_configuration import RunConfiguration
+from runstone.sdk.sweeps import GridParameterSampling, PrimaryMetricGoal, choice
 from tests.launch.conftest import LOG, Bench
 from tests.s3 import S3
 
@@ -174,6 +175,24 @@ def test_data_in_object_storage_come_and_go(bench: Bench, tmp_path: Path, monkey
         assert (tmp_path / "back" / "out" / "o").read_text() == "FROM AFAR"
         history = [path for path in bench.history.rglob("*") if path.is_file()]
         assert [path for path in history if server.secret.encode() in path.read_bytes()] == []
+
+
+def test_each_run_of_a_sweep_has_its_data(bench: Bench, own: Datastore, files: FileDataset):
+    text = "import os, sys; from azureml.core import Run; Run.get_context().log('n', float(sys.argv[4]))\n"
+    text += "open(sys.argv[2] + '/x', 'w').write(' '.join([*os.listdir(sys.argv[1]), sys.argv[4]]))"
+    made = OutputFileDatasetConfig("made", destination=(own, "sweep/{run-id}")).register_on_complete("swept")
+    given = bench.config(text, files.as_named_input("train").as_mount(), made)
+    sampling = GridParameterSampling({"n": choice(1, 2)})
+    config = SweepConfig(sampling, "n", PrimaryMetricGoal.MAXIMIZE, max_total_runs=2, run_config=given)
+    sweep = bench.experiment.submit(config)
+    sweep.wait_for_completion()
+    runs = list(sweep.get_children())
+    assert {run.id for run in files.get_runs()} == {run.id for run in runs}
+    said = [Path(run.output_datasets["made"].download()[0]).read_text().split() for run in runs]
+    assert sorted(words[-1] for words in said) == ["1", "2"]
+    assert [sorted(words[:-1]) for words in said] == [["a.csv", "b.csv"]] * 2
+    assert {path.name for path in Path(own.location, "sweep").iterdir()} == {run.id for run in runs}
+    assert bench.workspace.datasets["swept"].version == 2
 
 
 def test_an_input_that_is_gone_fails_the_run_before_its_script_begins(bench: Bench, own: Datastore):

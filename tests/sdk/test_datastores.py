@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from runstone import Datastore, Workspace
+from runstone import Dataset, Datastore, Workspace
 from runstone.exceptions import UserErrorException
 from runstone.model.errors import NotFound, ServiceException
 from runstone.service import storage
@@ -243,9 +244,11 @@ def test_credentials_are_named_and_never_kept(workspace: Workspace, history: Pat
         with pytest.raises(UserErrorException, match="credentials") as told:
             register(workspace, "s", url)
         assert CANARY not in str(told.value)
-    for given in ({"account_key": CANARY}, {"sas_token": CANARY}):
-        with pytest.raises(UserErrorException, match="never kept") as told:
-            Datastore.register_azure_blob_container(workspace, "s", "container", "account", **given)
+    with pytest.raises(UserErrorException, match="holds credentials"):
+        register(workspace, "s", "s3://bucket", options={"endpoint": f"http://me:{CANARY}@host"})
+    for name in ("sig", "X-Amz-Signature", "access_token", "apikey"):
+        with pytest.raises(UserErrorException, match="holds credentials") as told:
+            Dataset.File.from_files(f"https://host/x.csv?v=1&{name}={CANARY}", validate=False)
         assert CANARY not in str(told.value)
     with pytest.raises(UserErrorException, match="s3://bucket/prefix"):
         register(workspace, "s", "ftp://bucket")
@@ -266,7 +269,38 @@ def test_an_azure_container_is_registered_as_in_the_original(workspace: Workspac
     )
     assert (made.name, made.container_name, made.account_name) == ("images", "images", "mine")
     assert made.location == "az://images"
-    assert made._body["credentials"] == {"account_key": "MY_AZURE_KEY"}
+    assert made._body["credentials"] == {"account_key": "env:MY_AZURE_KEY"}
+
+
+def test_a_key_that_is_given_goes_to_the_key_store(workspace: Workspace, history: Path):
+    register = partial(Datastore.register_azure_blob_container, workspace, "my_images", "images", "mine")
+    made = register(account_key=CANARY)
+    (name,) = [one.name for one in workspace._service.secrets.list(workspace.name)]
+    assert made._body["credentials"] == {"account_key": f"secret:{name}"}
+    assert workspace._service.secrets.get(workspace.name, name) == CANARY
+    assert register(account_key=CANARY) == made
+    with pytest.raises(UserErrorException, match="overwrite=True"):
+        register(account_key="another")
+    assert workspace._service.secrets.get(workspace.name, name) == CANARY
+    register(account_key="another", overwrite=True)
+    assert workspace._service.secrets.get(workspace.name, name) == "another"
+    open_database(history / "history.db").persist()
+    kept = [path for path in history.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+    assert kept == []
+    made.unregister()
+    assert workspace._service.secrets.list(workspace.name) == ()
+
+
+def test_credentials_may_be_secrets_of_the_workspace(workspace: Workspace, s3: S3, folder: Path):
+    workspace._service.secrets.put(workspace.name, {"my-key": s3.secret})
+    named = {"access_key_id": "secret:my-key", "secret_access_key": "secret:my-key"}
+    store = Datastore.register_object_store(
+        workspace, "cloud", "s3://data/by-secret", options=s3.options, credentials=named
+    )
+    store.upload(folder)
+    assert store.download(folder / "back") == 2
+    store.unregister()
+    assert [one.name for one in workspace._service.secrets.list(workspace.name)] == ["my-key"]
 
 
 def test_a_bucket_that_is_not_there_is_told_by_its_address(workspace: Workspace, s3: S3, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,8 @@ FILE, TABULAR = "file", "tabular"
 MOUNT, DOWNLOAD, DIRECT, UPLOAD = "Mount", "Download", "Direct", "Upload"
 
 _IDS = uuid.UUID("6f5a1d1e-4f5b-4a55-9c0f-6a1d2f1f7c11")
+# What names of options and parameters have in them when their values are secret.
+SECRET_WORD = re.compile(r"key|secret|token|passw|credential|signature|^sig$|auth", re.I)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _DATASTORE = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
 _GLOB = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
@@ -130,6 +133,24 @@ def datastore_path(path: object) -> str:
 def filled(path: str, *, run: str, output: str) -> str:
     """An output's path in its datastore, for a run."""
     return datastore_path(path.replace("{run-id}", run).replace("{output-name}", output))
+
+
+def plain_address(url: str) -> str:
+    """The address, or Invalid when it holds a secret: addresses are kept as they are."""
+    parts = urllib.parse.urlsplit(url)
+    names = [name for name, _ in urllib.parse.parse_qsl(parts.query, keep_blank_values=True)]
+    if parts.scheme and ("@" in parts.netloc or any(SECRET_WORD.search(name) for name in names)):
+        raise Invalid(
+            f"The address {masked(url)!r} holds credentials, which are never kept in clear; register the "
+            f"storage as a datastore (Datastore.register_object_store), or download the file."
+        )
+    return url
+
+
+def masked(url: str) -> str:
+    """The address without what may be secret in it."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _before_wildcard(parts: list[str]) -> list[str]:

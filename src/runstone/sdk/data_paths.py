@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.data import DOWNLOAD, MOUNT, UPLOAD, Source, datastore_path, run_name
+from runstone.model.data import DOWNLOAD, MOUNT, UPLOAD, Source, datastore_path, plain_address, run_name
 from runstone.model.errors import UserErrorException
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _is_list(path: Any) -> bool:
 
 def _source(path: Any) -> tuple[Source, Workspace | None]:
     if isinstance(path, str) and path.startswith(("http://", "https://")):
-        return Source(path), None
+        return Source(plain_address(path)), None
     if isinstance(path, str | os.PathLike) and str(path):
         text = os.fspath(path)
         return Source(os.path.abspath(Path(text).expanduser())), None

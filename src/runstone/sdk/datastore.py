@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runstone.model.data import DATASTORE, DEFAULT, OWN, SETTING, datastore_name, datastore_path
 from runstone.model.errors import Conflict, NotFound, UserErrorException
 from runstone.sdk.data_paths import DataReference
-from runstone.sdk.datastore_kinds import Registering
+from runstone.sdk.datastore_kinds import Registering, own_secret
 from runstone.sdk.handle import warn
 from runstone.service import datastores, folders
 from runstone.service.connect import environment
@@ -83,7 +83,7 @@ class Datastore(Registering):
         service.assets.register(self._workspace.name, SETTING, name=DEFAULT, body={"name": self._name})
 
     def unregister(self) -> None:
-        """Forget the datastore; the data stay where they are.
+        """Forget the datastore, and credentials that were kept for it; the data stay where they are.
 
         Raises:
             UserErrorException: it is the workspace's own, or it is not registered any more.
@@ -94,6 +94,11 @@ class Datastore(Registering):
         datastores.body_of(service, workspace, name=self._name)
         for asset in service.assets.versions(workspace, DATASTORE, name=self._name):
             service.assets.delete(workspace, DATASTORE, name=self._name, version=asset.version)
+        options = self._body.get("credentials", {})
+        own = [f"secret:{own_secret(self._name, option)}" for option in options]
+        kept = [one.partition(":")[2] for one in own if one in options.values()]
+        if kept:
+            service.secrets.delete(workspace, kept)
 
     def upload(
         self, src_dir: Any, target_path: Any = None, overwrite: bool = False, show_progress: bool = True

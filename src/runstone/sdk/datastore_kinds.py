@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -44,7 +45,8 @@ class Registering:
             url: ``s3://bucket/prefix``, ``az://container/prefix`` or ``gs://bucket/prefix``.
             options: what obstore takes besides, such as ``endpoint``, ``region``; no secret.
             credentials: which environment variable holds each credential, such as
-                ``{"access_key_id": "MY_ID", "secret_access_key": "MY_KEY"}``; the usual ones by default.
+                ``{"access_key_id": "MY_ID", "secret_access_key": "MY_KEY"}``, or which secret of the
+                workspace, ``secret:my-key``; the usual variables by default.
 
         Raises:
             UserErrorException: another kind of address, a secret in it or in the options, or a taken name.
@@ -73,19 +75,23 @@ class Registering:
         """Register a container of Azure Blob Storage; needs ``runstone[cloud]`` when used.
 
         Args:
-            sas_token: ``env:NAME``, the environment variable that holds it; ``AZURE_STORAGE_SAS_TOKEN`` by
-                default.
+            sas_token: the token, which the workspace's key store keeps (``runstone[secrets]``); or where it
+                is: ``env:NAME`` or ``secret:NAME``. The variable ``AZURE_STORAGE_SAS_TOKEN`` by default.
             account_key: likewise; ``AZURE_STORAGE_ACCOUNT_KEY`` by default.
             endpoint: another address than Azure's, such as an emulator's.
 
         Raises:
-            UserErrorException: a credential itself was given, which is never kept, or the name is taken.
+            UserErrorException: there is no key store to keep a credential in, or the name is taken.
         """
-        given = {"account_key": account_key, "sas_key": sas_token}
-        named = {option: _named(option, value) for option, value in given.items() if value is not None}
+        given = {"account_key": account_key, "sas_key": sas_token and sas_token.lstrip("?")}
+        there = {option: value for option, value in given.items() if value is not None}
+        named = {option: _reference(datastore_name, option, value) for option, value in there.items()}
+        secrets = {
+            named[option].partition(":")[2]: value for option, value in there.items() if _secret(value)
+        }
         options = {"account_name": account_name, **({"endpoint": endpoint} if endpoint else {})}
         body = datastores.objects_body(f"az://{container_name}", options=options, credentials=named or None)
-        return _register(workspace, datastore_name, body, overwrite)
+        return _register(workspace, datastore_name, body, overwrite, secrets)
 
     @staticmethod
     def register_azure_file_share(workspace: Workspace, datastore_name: str, *_: Any, **__: Any) -> NoReturn:
@@ -134,7 +140,13 @@ class Registering:
         _refuse("A Hadoop file system", "mount it, and use Datastore.register_directory")
 
 
-def _register(workspace: Workspace, given: str, body: Mapping[str, Any], overwrite: bool) -> Datastore:
+def _register(
+    workspace: Workspace,
+    given: str,
+    body: Mapping[str, Any],
+    overwrite: bool,
+    secrets: Mapping[str, str] | None = None,
+) -> Datastore:
     from runstone.sdk.datastore import Datastore  # a datastore registers datastores
 
     name = datastore_name(given)
@@ -142,19 +154,31 @@ def _register(workspace: Workspace, given: str, body: Mapping[str, Any], overwri
         raise UserErrorException(f"{OWN!r} is the workspace's own datastore; choose another name.")
     service = workspace._service
     known = service.assets.versions(workspace.name, DATASTORE, name=name)
-    if known and known[-1].body != body and not overwrite:
+    if known and not overwrite and (known[-1].body != body or _other(workspace, secrets)):
         raise Conflict(f"Another datastore is called {name!r} already; give overwrite=True to replace it.")
+    if secrets:
+        service.secrets.put(workspace.name, secrets)
     service.assets.register(workspace.name, DATASTORE, name=name, body=body)
     return Datastore(workspace, name)
 
 
-def _named(option: str, given: str) -> str:
-    if given.startswith("env:"):
-        return given
-    raise UserErrorException(
-        f"Credentials are never kept in the history. Put this one into an environment variable, and name it: "
-        f"'env:NAME' instead of the {option} itself; without it the usual variable is looked up."
-    )
+def _other(workspace: Workspace, secrets: Mapping[str, str] | None) -> bool:
+    return bool(secrets) and workspace._service.secrets.values(workspace.name, [*(secrets or {})]) != secrets
+
+
+def own_secret(datastore: str, option: str) -> str:
+    """The name of the secret that keeps a datastore's credential."""
+    name = datastore_name(datastore)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"datastore-{name[:60]}-{digest}-{option}".replace("_", "-")
+
+
+def _reference(datastore: str, option: str, given: str) -> str:
+    return f"secret:{own_secret(datastore, option)}" if _secret(given) else given
+
+
+def _secret(given: str) -> bool:
+    return not given.startswith(("env:", "secret:"))
 
 
 def _refuse(what: str, instead: str) -> NoReturn:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.data import DATASTORE, OWN, Source, datastore_name
+from runstone.model.data import DATASTORE, OWN, SECRET_WORD, Source, datastore_name, masked, plain_address
 from runstone.model.errors import Invalid, NotFound, UserErrorException
+from runstone.model.secrets import secret_name
 from runstone.service.objects import SCHEMES, Objects
 from runstone.service.storage import Directory, Storage, Web
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runstone.service.connect import Service
 
 DIRECTORY, OBJECTS = "directory", "objects"
+ENV, SECRET = "env", "secret"
 # Which environment variables hold the credentials of a scheme, unless a datastore names others.
 CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "s3": {
@@ -27,8 +29,6 @@ CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "az": {"account_key": "AZURE_STORAGE_ACCOUNT_KEY", "sas_key": "AZURE_STORAGE_SAS_TOKEN"},
     "gs": {"service_account_key": "GOOGLE_SERVICE_ACCOUNT_KEY"},
 }
-_SECRET_WORDS = ("key", "secret", "token", "password", "credential")
-_VARIABLE = "env:"
 
 
 class Datastores:
@@ -82,11 +82,19 @@ class Datastores:
                 )
             root.mkdir(parents=True, exist_ok=True)
             return Directory(root, note=self._note)
-        return Objects(body["url"], {**body["options"], **self._credentials(body)}, note=self._note)
+        options = {**body["options"], **self._credentials(service, body["credentials"])}
+        return Objects(body["url"], options, note=self._note)
 
-    def _credentials(self, body: Mapping[str, Any]) -> dict[str, str]:
-        names = body["credentials"].items()
-        return {option: self._environ[name] for option, name in names if self._environ.get(name)}
+    def _credentials(self, service: Service, named: Mapping[str, str]) -> dict[str, str]:
+        """The credentials that there are; a variable that is not set leaves its part out."""
+        found: dict[str, str] = {}
+        for option, reference in named.items():
+            kind, _, name = reference.partition(":")
+            if kind == SECRET:
+                found[option] = service.secrets.get(self._workspace, name)
+            elif self._environ.get(name):
+                found[option] = self._environ[name]
+        return found
 
 
 def body_of(service: Service, workspace: str, *, name: str) -> Mapping[str, Any]:
@@ -113,7 +121,7 @@ def directory_body(path: str | os.PathLike[str]) -> dict[str, Any]:
 def objects_body(
     url: str, *, options: Mapping[str, Any] | None, credentials: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """What is kept of object storage: an address, options, the names of the variables with its credentials.
+    """What is kept of object storage: an address, options, and where its credentials are.
 
     Invalid for an address of another scheme, and for a secret in the address or the options.
     """
@@ -121,31 +129,33 @@ def objects_body(
     if parts.scheme not in SCHEMES or not parts.netloc:
         schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise Invalid(
-            f"Object storage has an address like s3://bucket/prefix ({schemes}); got {_masked(url)!r}."
+            f"Object storage has an address like s3://bucket/prefix ({schemes}); got {masked(url)!r}."
         )
     if parts.query or parts.fragment or "@" in parts.netloc:
-        raise Invalid(f"The address {_masked(url)!r} may hold no credentials and no query; see credentials=.")
+        raise Invalid(f"The address {masked(url)!r} may hold no credentials and no query; see credentials=.")
     given = {str(name): value for name, value in (options or {}).items()}
-    secret = [name for name in given if any(word in name.lower() for word in _SECRET_WORDS)]
+    secret = [name for name in given if SECRET_WORD.search(name)]
     if secret:
         raise Invalid(
-            f"The options {secret} look like secrets, which are never kept in the history; put them into "
+            f"The options {secret} look like secrets, which are never kept in clear; put them into "
             f"environment variables, and name these: credentials={{'{secret[0]}': 'MY_VARIABLE'}}."
         )
+    for value in given.values():
+        plain_address(str(value))
     named = dict(CREDENTIALS[parts.scheme] if credentials is None else credentials)
-    found = {option: variable(name) for option, name in named.items()}
+    found = {option: reference(name) for option, name in named.items()}
     return {"type": OBJECTS, "url": url.rstrip("/"), "options": given, "credentials": found}
 
 
-def variable(given: str) -> str:
-    """The name of an environment variable, ``env:NAME`` or ``NAME``; Invalid for what cannot be one."""
-    name = str(given).removeprefix(_VARIABLE)
-    if name.isidentifier() and name.isascii():
-        return name
+def reference(given: str) -> str:
+    """Where a credential is: ``env:NAME`` (or ``NAME``) or ``secret:NAME``; Invalid for what is none."""
+    kind, colon, name = str(given).rpartition(":")
+    if kind == SECRET and colon:
+        return f"{SECRET}:{secret_name(name)}"
+    if kind in ("", ENV) and name.isidentifier() and name.isascii():
+        return f"{ENV}:{name}"
     # it may be the secret itself: it is not said again
-    raise Invalid("Credentials are given by the name of an environment variable, such as 'MY_KEY'.")
-
-
-def _masked(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    raise Invalid(
+        "Credentials are given by the name of an environment variable, such as 'MY_KEY', or of a secret of "
+        "the workspace, such as 'secret:my-key'."
+    )
