@@ -27,6 +27,7 @@ ALLOWED: dict[tuple[str, str], str] = {
         "catch",
         "src/runstone/journal/values.py",
     ): "a logged object may raise anything when it is asked for its number",
+    ("catch", "src/runstone/server/answers.py"): "the outermost edge of a server: the trace goes to its log",
     ("catch", "src/runstone/cli/main.py"): "the outermost edge: people get one line, the trace by --debug",
     ("catch", "src/runstone/journal/writer.py"): "logging outlives whatever the environment does to it",
     ("catch", "src/runstone/journal/delivery.py"): "a shipper outlives every error of a history",

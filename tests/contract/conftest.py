@@ -11,6 +11,7 @@ import pytest
 from runstone.store.database import open_database
 from tests.histories import KINDS, address
 from tests.logged import Logged
+from tests.over_http import FACES, through
 
 
 @pytest.fixture(params=KINDS)
@@ -19,12 +20,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield at
 
 
+@pytest.fixture(params=FACES)
+def face(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def logged(place: str) -> Iterator[Logged]:
+def logged(place: str, face: str) -> Iterator[Logged]:
     with closing(open_database(place)) as database:
         found = Logged(database)
         found.begin()
-        yield found
+        with through(face, runs=found.runs, metrics=found.metrics) as asked:
+            found.runs, found.metrics = asked.runs, asked.metrics
+            yield found
 
 
 @pytest.fixture(params=["waiting", "sealed"])

@@ -12,14 +12,16 @@ from runstone.model.errors import Gone, Invalid, NotFound, TooLarge
 from runstone.service.assets import Assets
 from runstone.service.workspaces import Workspaces
 from runstone.store.database import open_database
+from tests.over_http import through
 
 
 @pytest.fixture
-def assets(place: str) -> Iterator[Assets]:
+def assets(place: str, face: str) -> Iterator[Assets]:
     with closing(open_database(place)) as database:
         Workspaces(database).create("ws")
         Workspaces(database).create("other")
-        yield Assets(database)
+        with through(face, assets=Assets(database)) as asked:
+            yield asked.assets
 
 
 def put(assets: Assets, name: str = "train", **body: object) -> int:

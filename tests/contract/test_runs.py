@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
+from contextlib import closing, suppress
+from typing import Any
 
 import pytest
 
@@ -14,17 +14,17 @@ from runstone.model.runs import NewRun, Process, Status
 from runstone.service.experiments import Experiments
 from runstone.service.runs import Runs
 from runstone.service.workspaces import Workspaces
-from runstone.store.database import Database, open_database
-from tests.histories import KINDS, address
+from runstone.store.database import open_database
+from tests.over_http import through
 
 
 class History:
     """The operations on one database, without journals."""
 
-    def __init__(self, database: Database) -> None:
-        self.workspaces = Workspaces(database)
-        self.experiments = Experiments(database)
-        self.runs = Runs(database, settle=_nothing, refresh=_nothing)
+    def __init__(self, asked: Any) -> None:
+        self.workspaces: Workspaces = asked.workspaces
+        self.experiments: Experiments = asked.experiments
+        self.runs: Runs = asked.runs
         self.workspaces.create("ws")
         self.experiment = self.experiments.create("ws", "explore")
 
@@ -34,12 +34,13 @@ class History:
         return f"ws/{id}"
 
 
-@pytest.fixture(params=KINDS)
-def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
-    with address(request.param, tmp_path, request) as at:
-        database = open_database(at)
-        yield History(database)
-        database.close()
+@pytest.fixture
+def served(place: str, face: str) -> Iterator[History]:
+    with closing(open_database(place)) as database:
+        runs = Runs(database, settle=_nothing, refresh=_nothing)
+        experiments = Experiments(database)
+        with through(face, workspaces=Workspaces(database), experiments=experiments, runs=runs) as asked:
+            yield History(asked)
 
 
 def _nothing(*_: object) -> None:
@@ -61,7 +62,7 @@ def test_a_missing_workspace_is_named_with_those_that_there_are(served: History)
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "x" * 256, "é", "a/b", None, 3])
 def test_an_illegal_experiment_name_is_refused(served: History, name: object):
-    with pytest.raises(Invalid, match="between 1 and 255 characters"):
+    with pytest.raises(Invalid, match=r"between 1 and 255 characters|Expected `str`"):
         served.experiments.create("ws", name)  # type: ignore[arg-type]
 
 

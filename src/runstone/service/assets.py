@@ -34,7 +34,7 @@ class Assets:
             n = _place(tx, workspace, kind)
             return assets.register(tx, n, kind, name=name, body=body, now=_now(), again=again)
 
-    @operation("GET /workspaces/{workspace}/assets/{kind}/{name}")
+    @operation("GET /workspaces/{workspace}/asset/{kind}")
     def get(
         self, workspace: str, kind: str, *, name: str, version: int | None = None, label: str | None = None
     ) -> Asset:
@@ -49,20 +49,20 @@ class Assets:
         with self._database.read() as tx:
             return tuple(assets.latest(tx, _place(tx, workspace, kind), kind))
 
-    @operation("GET /workspaces/{workspace}/assets/{kind}/{name}/versions")
+    @operation("GET /workspaces/{workspace}/asset/{kind}/versions")
     def versions(self, workspace: str, kind: str, *, name: str) -> tuple[Asset, ...]:
         """Every version of a name, the oldest first; none of a name that nobody has registered."""
         with self._database.read() as tx:
             return tuple(assets.versions(tx, _place(tx, workspace, kind), kind, name=name))
 
-    @operation("PUT /workspaces/{workspace}/assets/{kind}/{name}/labels")
+    @operation("PUT /workspaces/{workspace}/asset/{kind}/labels")
     def label(self, workspace: str, kind: str, *, name: str, version: int, labels: Sequence[str]) -> Asset:
         """Have labels point at a version; a label that pointed at another one moves."""
         with self._database.write() as tx:
             n = _place(tx, workspace, kind)
             return assets.label(tx, n, kind, name=name, version=version, labels=labels, now=_now())
 
-    @operation("DELETE /workspaces/{workspace}/assets/{kind}/{name}")
+    @operation("DELETE /workspaces/{workspace}/asset/{kind}")
     def delete(self, workspace: str, kind: str, *, name: str, version: int) -> None:
         """Delete one version; its number is never given again."""
         with self._database.write() as tx:

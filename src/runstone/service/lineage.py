@@ -37,7 +37,7 @@ class Lineage:
         with self._database.read() as tx:
             return tuple(lineage.of_run(tx, runs.find(tx, run)["n"]))
 
-    @operation("GET /workspaces/{workspace}/assets/{kind}/{name}/runs")
+    @operation("GET /workspaces/{workspace}/asset/{kind}/runs")
     def of_asset(
         self,
         workspace: str,

@@ -39,7 +39,7 @@ class Metrics:
                 found[run] = metrics.values(tx, self._find(tx, run), name)
         return found
 
-    @operation("GET /runs/{run}/metrics/{name}")
+    @operation("GET /runs/{run}/series")
     def series(self, run: str, name: str, *, start: float | None = None, stop: float | None = None) -> Series:
         """One series as arrays, in the order of arrival; points of steps from ``start`` on, before ``stop``.
 
@@ -51,7 +51,7 @@ class Metrics:
         with self._database.read() as tx:
             return metrics.series(tx, self._find(tx, run), name, start=start, stop=stop)
 
-    @operation("GET /runs/{run}/metrics/{name}/chart")
+    @operation("GET /runs/{run}/chart")
     def chart(
         self,
         run: str,
