@@ -8,6 +8,7 @@ from typing import Any
 
 from runstone.service.artifacts import Artifacts
 from runstone.service.experiments import Experiments
+from runstone.service.jobs import Jobs
 from runstone.service.metrics import Metrics
 from runstone.service.runs import Runs
 from runstone.service.snapshots import Snapshots
@@ -42,6 +43,7 @@ class Place:
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=_settled, refresh=_settled)
         self.metrics = Metrics(self.database, _settled)
+        self.jobs = Jobs(self.database, settle=_settled, root=root)
         self.snapshots = Snapshots(self.database, self.blobs)
         self.artifacts = Artifacts(self.database, self.blobs, settle=_settled)
         self.transfers = Transfers(self.database, self.blobs, settle=_settled)

@@ -9,10 +9,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow.parquet
@@ -37,6 +37,45 @@ for number in range(30):
         for step in range(3_000):
             run.log_metrics({f"metric {n}": step / (1 + n) for n in range(5)}, step=step)
 ws.count_runs("metrics.loss > 0")
+"""
+# The kernel ends the process a moment after it has begun with a run, and nothing of it hears of that.
+KILLED = """
+import signal
+import sys
+
+from runstone import Workspace
+
+archive, run, seconds = sys.argv[1:]
+
+
+def progress(done, total, *, text):
+    if done == int(run):
+        signal.setitimer(signal.ITIMER_REAL, max(1e-4, float(seconds)))
+
+
+Workspace.from_config().import_runs(archive, progress=progress)
+"""
+# Ctrl-C, in the middle: when the run that comes fifth is begun.
+STOPPED = """
+import os
+import signal
+import sys
+
+from runstone.cli.main import main
+from runstone.cli.progress import Progress
+
+
+class Watched(Progress):
+    def at(self, done, total, *, text):
+        if done == 5:
+            assert os.path.exists(sys.argv[1] + ".part")
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+import runstone.cli.transfer
+
+runstone.cli.transfer.Progress = Watched
+sys.exit(main(["export", "--to", sys.argv[1]]))
 """
 
 
@@ -139,60 +178,47 @@ def test_the_demo_arrives_whole_on_both_databases(
     assert held(root) == left
 
 
-def test_an_import_that_is_killed_goes_on_where_it_was(many: Path, empty: Path) -> None:
+def test_an_import_that_is_killed_goes_on_where_it_was(many: Path, empty: Path, rng: Random) -> None:
     database = empty / ".runstone" / "history" / "history.db"
-    killed = 0
-    while killed < 3:
-        process = subprocess.Popen(
-            [PROGRAM, "import", str(many / "all.runstone")],
-            cwd=empty,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        with process:
-            before = counted(database)
-            while counted(database) < before + 5:
-                assert process.poll() is None, "it was over before it could be killed"
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-        killed += 1
+    script = empty / "killed.py"
+    script.write_text(KILLED, encoding="utf-8")
+    for run in (3, 9, 15, 16, 17):
+        words = (sys.executable, str(script), str(many / "all.runstone"), str(run), str(rng.uniform(0, 0.02)))
+        assert call(*words, cwd=empty).code == -signal.SIGALRM
         # what is there is whole
         with closing(open_database(database)) as opened, opened.read() as tx:
             rows = tx.execute("SELECT run, SUM(n) AS points FROM metric_chunk GROUP BY run")
             assert {row["points"] for row in rows} == {15_000}
-            assert len(rows) == len(tx.execute("SELECT n FROM runs"))
+            assert len(rows) == len(tx.execute("SELECT n FROM runs")) >= run
     done = imported(many, empty).json
     assert (done["added"] + done["present"], done["different"]) == (30, [])
-    assert done["present"] >= 15
+    assert done["present"] >= 17
     assert held(empty) == held(many)
 
 
-def counted(database: Path) -> int:
-    if not database.exists():
-        return 0
-    with closing(open_database(database)) as opened, opened.read() as tx:
-        return len(tx.execute("SELECT n FROM runs"))
+def test_two_imports_at_once_make_one_of_each_run(many: Path, empty: Path) -> None:
+    started = [
+        subprocess.Popen(
+            [PROGRAM, "import", str(many / "all.runstone")],
+            cwd=empty,
+            env=environment(),
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    found = [json.loads(process.communicate()[0]) for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sum(one["added"] for one in found) == 30
+    assert all(one["added"] + one["present"] == 30 and not one["different"] for one in found)
+    assert held(empty) == held(many)
 
 
 def test_an_export_that_is_stopped_leaves_nothing(many: Path) -> None:
-    target = many / "stopped.runstone"
-    process = subprocess.Popen(
-        [PROGRAM, "export", "--to", target.name],
-        cwd=many,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        while not target.with_name("stopped.runstone.part").exists():
-            assert process.poll() is None
-            time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
-    assert process.returncode == 130
-    assert err.startswith("runstone: ")
-    assert list(many.glob("stopped*")) == []
+    for ending in ("runstone", "csv"):
+        done = call(sys.executable, "-c", STOPPED, f"stopped.{ending}", cwd=many)
+        assert done.code == 130
+        assert done.err == "runstone: Stopped.\n"
+        assert list(many.glob("stopped*")) == []
 
 
 def test_an_archive_has_what_a_filter_finds(demo: Path, empty: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from runstone.model.artifacts import Blob
 from runstone.model.errors import Busy, Conflict, Invalid, NotFound, RunstoneError
+from runstone.model.jobs import ENDED, Spec
 from runstone.model.portable import Arrival
 from runstone.model.runs import Experiment, NewRun, Status
 from runstone.store import records
@@ -121,6 +122,34 @@ def test_a_content_that_is_not_there_is_asked_for(
     assert history.runs.search("there").runs == ()
     assert take(history, *left, lost=frozenset({file.sha256})) is Arrival.ADDED
     assert history.artifacts.list("there/run") == ()
+
+
+def test_a_submitted_run_keeps_what_it_was_to_do_and_is_not_done_again(history: Place) -> None:
+    experiment = history.experiments.create("here", "e")
+    spec = Spec(("python", "train.py"), variables={"A": "1"}, max_seconds=5.0)
+    for id in ("ended", "queued"):
+        history.jobs.submit("here", NewRun(id, experiment.id), spec=spec, definition={"script": "train.py"})
+    (job,) = [job for job in history.jobs.claim("local", agent="a", most=2) if job.run == "here/ended"]
+    history.runs.move("here/ended", Status.RUNNING)
+    history.runs.move("here/ended", Status.COMPLETED)
+    history.jobs.end("here/ended", attempt=job.attempt)
+    for id in ("ended", "queued"):
+        with history.transfers.export(f"here/{id}") as leaving:
+            assert take(history, leaving.document, list(leaving.records)) is Arrival.ADDED
+    arrived = history.jobs.get("there/ended")
+    assert (arrived.spec, arrived.state, arrived.attempt) == (spec, ENDED, job.attempt)
+    assert history.runs.get("there/ended").definition == {"script": "train.py"}
+    assert [job.run for job in history.jobs.active()] == ["here/queued"]
+    assert history.runs.get("there/queued").status is Status.QUEUED
+    assert history.jobs.cancel("there/queued").status is Status.CANCELED
+
+
+def test_what_a_later_version_adds_to_a_document_is_passed_over(
+    history: Place, left: tuple[bytes, list[records.Record]]
+) -> None:
+    document = json.loads(left[0])
+    later = {**document, "later": 1, "run": {**document["run"], "later": [1]}}
+    assert take(history, json.dumps(later).encode(), left[1]) is Arrival.ADDED
 
 
 def test_an_experiment_comes_with_all_that_it_says(history: Place) -> None:

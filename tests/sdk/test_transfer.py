@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -167,6 +168,42 @@ def test_a_run_that_is_logged_to_travels_as_it_is(
     assert series.values.tolist() == [*range(100), *(-step for step in range(50))]
     assert elsewhere.metrics.latest(f"there/{run.id}")["loss"].count == 150
     assert imported(elsewhere, tmp_path / "running.runstone").different == ()
+
+
+def test_every_export_of_a_busy_run_is_of_one_moment(
+    run: Run, workspace: Workspace, elsewhere: Place, tmp_path: Path
+) -> None:
+    ended = threading.Event()
+
+    def log() -> None:
+        step = 1
+        while not ended.is_set():
+            run.log("loss", step, step=step)
+            step += 1
+
+    run.log("loss", 0, step=0)
+    thread = threading.Thread(target=log)
+    thread.start()
+    try:
+        for number in range(5):
+            if number == 2:
+                workspace.count_runs("metrics.loss > 0")  # the summaries know a part of it
+            workspace.export_runs(tmp_path / f"{number}.runstone")
+    finally:
+        ended.set()
+        thread.join()
+    lengths = []
+    for number in range(5):
+        elsewhere.workspaces.create(f"w{number}")
+        path = tmp_path / f"{number}.runstone"
+        transfer.import_archive(elsewhere, f"w{number}", path=path, progress=_silent)  # type: ignore[arg-type]
+        ref = f"w{number}/{run.id}"
+        values = elsewhere.metrics.series(ref, "loss").values.tolist()
+        assert values == list(range(len(values)))
+        assert elsewhere.metrics.latest(ref)["loss"].count == len(values)
+        lengths.append(len(values))
+    assert lengths == sorted(lengths)
+    assert lengths[-1] > 1
 
 
 def test_children_come_with_their_parents_and_parents_with_their_children(

@@ -112,6 +112,9 @@ class Transfers:
         given = _portable(document)
         kept: set[tuple[str, int]] = set()
         with self._database.write() as tx:
+            if tx.one(runs.FIND, {"workspace": workspace, "id": given.run.id}):
+                # somebody else has taken it in, a moment ago
+                return Arrival.PRESENT
             arriving = _noting(records, kept)
             n = arrival.take(tx, given, experiment=experiment, arriving=arriving, lost=lost)
             row = tx.one(runs.REFERENCE, {"run": n})

@@ -11,7 +11,7 @@ from typing import Any
 
 from runstone.model import names
 from runstone.model.artifacts import Blob
-from runstone.model.errors import Conflict, Invalid, NotFound
+from runstone.model.errors import Busy, Conflict, Invalid, NotFound
 from runstone.model.jobs import ENDED, Spec
 from runstone.model.portable import Portable
 from runstone.model.runs import Experiment, Run
@@ -35,7 +35,9 @@ TAKEN_EXPERIMENT = "SELECT 1 AS found FROM experiments WHERE id = :id"
 
 ADD_EXPERIMENT = """
 INSERT INTO experiments (id, workspace, name, created, archived, description)
-VALUES (:id, :workspace, :name, :created, :archived, :description)"""
+VALUES (:id, :workspace, :name, :created, :archived, :description)
+    ON CONFLICT DO NOTHING
+RETURNING id"""
 
 LOCK_EXPERIMENT = "SELECT workspace, runs FROM experiments WHERE id = :id {for_update}"
 
@@ -98,7 +100,8 @@ def experiment(tx: Transaction, workspace: int, given: Experiment) -> str:
             return str(active["id"])
     id = second if tx.one(TAKEN_EXPERIMENT, {"id": own}) else own
     values = {"id": id, "workspace": workspace, "name": name, "created": given.created}
-    tx.execute(ADD_EXPERIMENT, {**values, "archived": given.archived, "description": None})
+    if tx.one(ADD_EXPERIMENT, {**values, "archived": given.archived, "description": None}) is None:
+        raise Busy(f"The experiment {name!r} was made by somebody else at this moment; try again.")
     experiments.describe(tx, id, given.description)
     experiments.set_tags(tx, id, given.tags)
     return id
