@@ -3,6 +3,7 @@ user's."""
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from runstone import CondaDependencies, Environment, RunConfiguration, ScriptRunConfig
-from runstone.launch import environments, installing
+from runstone.launch import environments, installing, pruning
+from runstone.launch.folders import Folder
 from runstone.model.errors import Invalid
 from runstone.model.jobs import Spec
 from tests.launch.conftest import Bench
@@ -166,7 +168,9 @@ def test_pip_does_it_where_there_is_no_uv(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", str(interpreter))
     environ = {"PATH": "/usr/bin:/bin", "PIP_NO_INDEX": "1"}
     log = tmp_path / "log"
-    prepared = environments.prepare(words(with_tiny(tmp_path)), tmp_path, log=log, environ=environ)
+    prepared = environments.prepare(
+        words(with_tiny(tmp_path)), tmp_path, folder=Folder(tmp_path, log, "mark"), environ=environ
+    )
     done = subprocess.run(
         [prepared.interpreter, "-c", "import tiny; print(tiny.WORD)"], capture_output=True, check=True
     )
@@ -180,7 +184,9 @@ def test_a_version_of_python_that_is_not_there(tmp_path: Path, monkeypatch: pyte
     environment.python.conda_dependencies.set_python_version("3.99")
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "UV_OFFLINE": "1"}
     with pytest.raises(Invalid, match=r"3\.99"):
-        environments.prepare(words(environment), tmp_path, log=tmp_path / "log", environ=environ)
+        environments.prepare(
+            words(environment), tmp_path, folder=Folder(tmp_path, tmp_path / "log", "mark"), environ=environ
+        )
     assert made(tmp_path) == 0
 
 
@@ -194,3 +200,36 @@ def test_what_pip_is_told_is_told_to_uv(tmp_path: Path) -> None:
     assert told["UV_DEFAULT_INDEX"] == "https://d.example"
     assert told["UV_INDEX"] == "https://b.example https://c.example"
     assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+
+
+def test_environments_that_nobody_uses_are_removed_the_oldest_first(tmp_path: Path) -> None:
+    jobs = [tmp_path / "jobs" / str(number) for number in range(4)]
+    for number, job in enumerate(jobs):
+        job.mkdir(parents=True)
+        environment = tmp_path / "environments" / str(number)
+        (environment / "made-x").mkdir(parents=True)
+        (environment / "ready").write_text("made-x")
+        pruning.use(environment, job)
+        os.utime(environment / "ready", (number, number))
+    for job in jobs[1:]:
+        job.rmdir()
+    pruning.prune(tmp_path / "environments", most=2)
+    # the oldest is in use still, the next one is not
+    assert ready(tmp_path) == ["0", "2", "3"]
+    jobs[0].rmdir()
+    pruning.use(tmp_path / "environments" / "2", jobs[2])
+    pruning.prune(tmp_path / "environments", most=1)
+    assert ready(tmp_path) == ["2"]
+    assert made(tmp_path) == 1
+
+
+def test_an_environment_that_was_removed_is_made_again(bench: Bench, tmp_path: Path) -> None:
+    for _ in range(2):
+        bench.submit(SCRIPT, environment=with_tiny(tmp_path)).wait_for_completion()
+        bench.until(lambda: not bench.workspace._service.jobs.active())
+        pruning.prune(bench.history / "environments", most=0)
+        assert made(bench.history) == 0
+
+
+def ready(root: Path) -> list[str]:
+    return sorted(path.parent.name for path in (root / "environments").glob("*/ready"))

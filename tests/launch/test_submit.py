@@ -285,6 +285,20 @@ def test_secrets_reach_the_script_and_are_nowhere_else(bench: Bench):
         assert [path for each in secrets if each.encode() in held] == []
 
 
+def test_a_history_may_be_in_a_directory_with_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNSTONE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RUNSTONE_HISTORY", str(tmp_path / "a:b" / "history"))
+    bench = Bench(tmp_path)
+    try:
+        run = bench.submit(TRAIN)
+        assert run.wait_for_completion()["status"] == "Completed"
+        assert run.get_metrics() == {"loss": [1.0, 0.5, 1 / 3]}
+        bench.until(lambda: not run._service.jobs.active())
+    finally:
+        bench.end_agent()
+        disconnect(bench.history)
+
+
 def test_jobs_wait_for_their_turn_by_priority(bench: Bench):
     blocked = [bench.submit("import time; time.sleep(60)") for _ in range(2)]
     bench.until(lambda: all(run.get_status() == "Running" for run in blocked))

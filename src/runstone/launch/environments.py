@@ -18,7 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from runstone.launch import installing
+from runstone.launch import installing, pruning
+from runstone.launch.folders import Folder
 from runstone.model.errors import Conflict, Invalid
 from runstone.model.jobs import Spec
 from runstone.model.requirements import name_of
@@ -47,7 +48,7 @@ def prepare(
     spec: Spec,
     history: Path,
     *,
-    log: Path,
+    folder: Folder,
     environ: Mapping[str, str],
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Prepared:
@@ -56,7 +57,7 @@ def prepare(
     Args:
         spec: what is to be run.
         history: where environments are kept: ``environments/<key of the content>``.
-        log: gets what the installer says.
+        folder: the job's; while it is there, the environment is kept. Its log gets what the installer says.
         environ: the environment of the script, by which the installer finds its indexes.
         cancelled: asked a few times a second while an installer works or is waited for.
 
@@ -81,10 +82,13 @@ def prepare(
         requirements=tuple(requirements),
         ours=tuple(_ours(requirements)),
     )
-    folder = history / "environments" / _key(wanted)
-    made = _made(folder) or _make(
-        folder, wanted, installing.Installer(log, environ=environ, cancelled=cancelled)
-    )
+    environment = history / "environments" / _key(wanted)
+    pruning.use(environment, folder.root)
+    made = _made(environment)
+    if made is None:
+        installer = installing.Installer(folder.log, environ=environ, cancelled=cancelled)
+        made = _make(environment, wanted, installer)
+        pruning.prune(environment.parent)
     return Prepared(str(made / "bin" / "python"), str(made / "bin"))
 
 

@@ -112,7 +112,7 @@ class Supervisor:
         return environments.prepare(
             self._job.spec,
             self._service.root,
-            log=self._folder.log,
+            folder=self._folder,
             environ=environ,
             cancelled=self._over,
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runstone.launch.processes import MARK
+from runstone.model.errors import Invalid
 from runstone.service import surroundings as submitted
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ def variables(service: Service, job: Job, *, folder: Folder) -> dict[str, str]:
     if base is None:
         base = {name: value for name, value in os.environ.items() if _allowed(name)}
     found = {**base, **job.spec.variables, **_of_run(service, job, folder), "PYTHONUNBUFFERED": "1"}
-    found["PYTHONPATH"] = os.pathsep.join(_paths(service.root, found.get("PYTHONPATH")))
+    found["PYTHONPATH"] = os.pathsep.join(
+        _paths(service.root, service.settings.home, found.get("PYTHONPATH"))
+    )
     return found
 
 
@@ -53,16 +57,29 @@ def _of_run(service: Service, job: Job, folder: Folder) -> Mapping[str, str]:
     }
 
 
-def _paths(history: Path, given: str | None) -> list[str]:
+def _paths(history: Path, home: Path, given: str | None) -> list[str]:
     """Runstone itself, for interpreters that lack it, and the azureml names, in front of what was given."""
     package = Path(__file__).parent.parent
     # by its place: another interpreter's Runstone, or one that was removed, is not this one
-    lone = history / "work" / "path" / hashlib.sha256(os.fsencode(package)).hexdigest()[:16]
+    lone = _listable(history, home) / "path" / hashlib.sha256(os.fsencode(package)).hexdigest()[:16]
     lone.mkdir(parents=True, exist_ok=True)
     # a link to the package alone: its neighbours in site-packages are not this script's
     with suppress(FileExistsError):
         (lone / "runstone").symlink_to(package, target_is_directory=True)
     return [str(lone / "runstone" / "azureml" / "served"), str(lone), *([given] if given else [])]
+
+
+def _listable(history: Path, home: Path) -> Path:
+    """A directory whose path can be one of several in a variable: it holds nothing that separates them."""
+    own = Path(tempfile.gettempdir()) / f"runstone-{os.getuid()}"
+    places = [history / "work", home, own]
+    place = next((each for each in places if os.pathsep not in str(each)), None)
+    if place is None:
+        raise Invalid(f"{history} cannot hold a script's path: a directory without {os.pathsep!r} is needed.")
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if place.stat().st_uid != os.getuid():
+        raise Invalid(f"{place} belongs to somebody else; set RUNSTONE_HOME to a directory of yours.")
+    return place
 
 
 def _allowed(name: str) -> bool:
