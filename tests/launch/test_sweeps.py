@@ -1,4 +1,4 @@
-"""Sweeps, from the submit to the best run: grids, chance, policies, failures, cancels, and deaths."""
+"""Sweeps, from the submit to the best run: grids, chance, policies, failures, the names of the original."""
 
 from __future__ import annotations
 
@@ -6,72 +6,25 @@ import itertools
 import json
 import logging
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from runstone import Environment, Experiment, Run, ScriptRunConfig, SweepConfig, SweepRun
-from runstone.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
+from runstone.exceptions import ExperimentExecutionException, UserErrorException
 from runstone.model.errors import HyperDriveException
 from runstone.sdk.sweeps import (
     BanditPolicy,
     BayesianParameterSampling,
     GridParameterSampling,
-    HyperParameterSampling,
-    PrimaryMetricGoal,
     RandomParameterSampling,
     choice,
     quniform,
     uniform,
 )
 from tests.launch.conftest import LOG, Bench
-
-# Logs a hill with its top at x = 3, in three steps.
-HILL = """
-import argparse
-from azureml.core import Run
-parser = argparse.ArgumentParser()
-parser.add_argument("--x", type=float)
-parser.add_argument("--width", type=int, default=1)
-args = parser.parse_args()
-run = Run.get_context(allow_offline=False)
-for step in range(3):
-    run.log("score", step - (args.x - 3) ** 2)
-"""
-WAITS = "import time\nprint('ready', flush=True)\ntime.sleep(600)\n"
-
-
-def config(bench: Bench, text: str, sampling: HyperParameterSampling | Mapping[str, Any], **more: Any) -> Any:
-    """A sweep of a script with this text, over a grid unless another sampling is given."""
-    made = sampling if isinstance(sampling, HyperParameterSampling) else GridParameterSampling(sampling)
-    given = {"primary_metric_name": "score", "primary_metric_goal": PrimaryMetricGoal.MAXIMIZE, **more}
-    return SweepConfig(
-        made, max_total_runs=given.pop("max_total_runs", 10), run_config=bench.config(text), **given
-    )
-
-
-def submit(
-    bench: Bench, text: str, sampling: HyperParameterSampling | Mapping[str, Any], **more: Any
-) -> SweepRun:
-    """Submit such a sweep."""
-    run = bench.experiment.submit(config(bench, text, sampling, **more))
-    assert isinstance(run, SweepRun)
-    return run
-
-
-def of(sweep: Run) -> list[Run]:
-    """The runs of a sweep, as they were started."""
-    return sorted(sweep.get_children(), key=lambda run: run.number)
-
-
-def statuses(sweep: Run) -> list[str]:
-    return [run.get_status() for run in of(sweep)]
+from tests.launch.sweeping import HILL, config, of, statuses, submit
 
 
 def test_a_grid_is_swept_up_to_the_total_with_so_many_at_a_time(bench: Bench):
@@ -148,26 +101,6 @@ def test_a_sweep_goes_on_after_runs_that_fail(bench: Bench):
     assert (best.id, sound.id) == (f"{sweep.id}_1", f"{sweep.id}_2")
 
 
-def test_a_sweep_of_which_nothing_completes_has_failed_and_says_why(bench: Bench):
-    sweep = submit(bench, "raise ValueError('of course')", {"x": choice(1, 2)})
-    with pytest.raises(ActivityFailedException, match="NoRunCompleted"):
-        sweep.wait_for_completion()
-    error = sweep.get_details()["error"]["error"]
-    assert "None of the 2 runs has completed: 2 failed, 0 were canceled" in error["message"]
-    assert "ValueError: of course" in error["message"]
-    assert sweep.get_best_run_by_primary_metric() is None
-    assert sweep.get_children_sorted_by_primary_metric(discard_no_metric=True) == []
-    assert len(sweep.get_children_sorted_by_primary_metric()) == 2
-
-
-def test_a_metric_that_nobody_logs_fails_the_sweep_and_says_what_was_logged(bench: Bench):
-    sweep = submit(bench, HILL, {"x": choice(1)}, primary_metric_name="accuracy")
-    error = sweep.wait_for_completion(raise_on_error=False)["error"]["error"]
-    assert (error["code"], statuses(sweep)) == ("PrimaryMetricNotFound", ["Completed"])
-    assert "No run has logged a number as 'accuracy'" in error["message"]
-    assert "has logged: score" in error["message"]
-
-
 def test_the_bandit_ends_a_run_that_falls_behind_and_the_sweep_completes(bench: Bench):
     text = (
         "import sys, time\nfrom azureml.core import Run\nrun = Run.get_context()\n"
@@ -185,64 +118,6 @@ def test_the_bandit_ends_a_run_that_falls_behind_and_the_sweep_completes(bench: 
     assert int(why.split()[3].rstrip(":")) >= 4
     best = sweep.get_best_run_by_primary_metric(include_canceled=False)
     assert best == of(sweep)[0]
-
-
-def test_a_cancel_in_the_middle_ends_the_sweep_and_all_of_its_runs(bench: Bench):
-    sweep = submit(bench, WAITS, {"x": choice(*range(20))}, max_total_runs=20, max_concurrent_runs=4)
-    bench.until(lambda: "ready" in "".join(bench.printed(run) for run in of(sweep)))  # type: ignore[arg-type]
-    assert sweep.cancel() is True
-    assert sweep.wait_for_completion()["status"] == "Canceled"
-    bench.until(lambda: set(statuses(sweep)) == {"Canceled"})
-    assert len(of(sweep)) == 4
-    assert [bench.processes(run) for run in (sweep, *of(sweep))] == [[]] * 5  # type: ignore[arg-type]
-    assert sweep.cancel() is False
-
-
-def test_a_sweep_that_is_cancelled_in_the_queue_has_no_runs(bench: Bench):
-    sweep = submit(bench, WAITS, {"x": choice(1)})
-    sweep.cancel()
-    sweep.wait_for_completion()
-    assert (sweep.get_status(), set(statuses(sweep))) in [("Canceled", set()), ("Canceled", {"Canceled"})]
-
-
-def test_a_sweep_survives_whoever_submitted_it(bench: Bench):
-    bench.script(HILL)
-    code = (
-        "import os, signal\nfrom runstone import *\nfrom runstone.sdk.sweeps import *\n"
-        "space = RandomParameterSampling({'x': uniform(0, 5)}, seed=1)\n"
-        "plan = SweepConfig(space, 'score', 'maximize', 3, 1,\n"
-        f"    run_config=ScriptRunConfig({str(bench.source)!r}, 'script.py'), custom_run_id='survivor')\n"
-        "Experiment(Workspace.from_config(), 'launch').submit(plan)\nos.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
-    sweep = SweepRun(bench.experiment, "survivor")
-    assert sweep.wait_for_completion()["status"] == "Completed"
-    assert statuses(sweep) == ["Completed"] * 3
-
-
-def test_a_driver_that_is_killed_fails_its_sweep_and_leaves_runs_that_can_be_cancelled(bench: Bench):
-    sweep = submit(bench, WAITS, {"x": choice(1)})
-    bench.until(lambda: "Running" in statuses(sweep))
-    driver(bench, sweep).kill()
-    error = sweep.wait_for_completion(raise_on_error=False)["error"]["error"]
-    assert (error["code"], error["signal"]) == ("Signal", signal.SIGKILL)
-    assert sweep.cancel() is True
-    bench.until(lambda: statuses(sweep) == ["Canceled"])
-    assert sweep.cancel() is False
-
-
-def driver(bench: Bench, sweep: SweepRun) -> psutil.Process:
-    """The process that drives a sweep, not the shell above it."""
-    found = [process for process in bench.processes(sweep) if "python" in process.name()]
-    return next(process for process in found if "runstone.sdk.sweeps.driver" in process.cmdline())
-
-
-def test_a_sweep_that_takes_too_long_is_cancelled(bench: Bench):
-    sweep = submit(bench, WAITS, {"x": choice(1, 2)}, max_duration_minutes=0.05, max_concurrent_runs=1)
-    details = sweep.wait_for_completion()
-    assert (details["status"], details["error"]["error"]["reason"]) == ("Canceled", "time-limit")
-    assert statuses(sweep) == ["Canceled"]
 
 
 def test_bayesian_sampling_learns_from_its_runs_and_from_those_before(

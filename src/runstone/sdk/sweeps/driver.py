@@ -89,14 +89,19 @@ class Driver:
         """Learn from the sweeps that went before; go on where a driver before us was killed at its start."""
         workspace = self._sweep.experiment.workspace
         for id in self._plan["resume_from"]:
-            for one in results(workspace.get_run(id), self._goal):
-                self._past[one.run._ref] = self._values([one.run._ref])[one.run._ref]
-                if self._sampling.holds(one.sample):
-                    self._sampler.tell(dict(one.sample), self._goal.worth(one.best))
+            # it may have been deleted since
+            with suppress(Gone, NotFound):
+                self._learn_from(workspace.get_run(id))
         for one in results(self._sweep, self._goal):
             child = _known(one)
             self._sampler.took(child.sample)
             self._children.append(child)
+
+    def _learn_from(self, sweep: Run) -> None:
+        for one in results(sweep, self._goal):
+            self._past[one.run._ref] = self._values([one.run._ref])[one.run._ref]
+            if self._sampling.holds(one.sample):
+                self._sampler.tell(dict(one.sample), self._goal.worth(one.best))
 
     def _go_on(self) -> None:
         pause = LEAST_PAUSE
@@ -114,6 +119,8 @@ class Driver:
 
     def _step(self) -> bool:
         """One look at everything; whether anything has happened."""
+        # whoever looks at a run also sees to it that there is an agent
+        self._leave_if_cancelled()
         ended = self._see_ended()
         judged = self._judge()
         started = False
