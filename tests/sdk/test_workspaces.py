@@ -301,6 +301,9 @@ def test_a_config_that_cannot_be_read_does_not_matter_where_none_is_needed(
     assert Workspace.get("ours", history=history).name == "ours"
 
 
-def test_a_servers_address_is_told_what_this_version_knows() -> None:
+@pytest.mark.parametrize("scheme", ["https", "postgresql", "sqlite", "s3", "file"])
+def test_a_servers_address_is_told_what_this_version_knows(project: Path, scheme: str) -> None:
+    before = sorted(project.iterdir())
     with pytest.raises(UserErrorException, match="server's address"):
-        Workspace(workspace_name="ours", history="https://example.invalid")
+        Workspace(workspace_name="ours", history=f"{scheme}://example.invalid/x")
+    assert sorted(project.iterdir()) == before

@@ -122,7 +122,7 @@ def announce(run: str) -> None:
 
 def connect(address: str | Path, given: Settings | None = None) -> Service:
     """The history at a path, opened once a process; it is made if there is none."""
-    if str(address).startswith(("http://", "https://")):
+    if "://" in str(address):
         raise Invalid(
             f"{address} is a server's address, and this version knows embedded histories; give a directory."
         )
