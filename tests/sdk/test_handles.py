@@ -18,6 +18,7 @@ import pytest
 
 from runstone import Experiment, Run, Workspace
 from runstone.exceptions import RunEnvironmentException, UserErrorException
+from runstone.sdk.submitted import _OfflineRun
 
 Script = Callable[..., subprocess.Popen[str]]
 VERBOSE = """
@@ -99,6 +100,18 @@ def test_a_run_shows_itself_in_a_notebook(run: Run) -> None:
     assert "<b>" not in shown
     run.complete()
     assert "Completed" in run._repr_html_()
+
+
+def test_a_context_speaks_from_when_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run.get_context()
+    run.log("a", 1)
+    assert type(run) is type(Run.get_context(verbose=True)) is _OfflineRun
+    run.log_list("b", iter([1, 2]))
+    run.tag("{k}", "{v}")
+    assert capsys.readouterr().out == (
+        "Attempted to log list metric b:\n[1, 2]\nAttempted to add tag {k} with value {v}\n"
+    )
+    assert run.get_metrics() == {"a": 1, "b": [1, 2]}
 
 
 def test_two_handles_on_a_run_are_equal(workspace: Workspace, experiment: Experiment, run: Run) -> None:

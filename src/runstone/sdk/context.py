@@ -30,7 +30,9 @@ def current(allow_offline: bool, *, verbose: bool) -> Run:
         raise RunEnvironmentException(NOT_SUBMITTED)
     known = _current.get("run")
     if known is None or (run_id is None and known._record.status.terminal):
-        known = _current["run"] = _submitted(run_id) if run_id else _shared() or _offline(verbose)
+        known = _current["run"] = _submitted(run_id) if run_id else _shared() or _offline()
+    if verbose:
+        _let_speak(known)
     return known
 
 
@@ -58,6 +60,13 @@ def _shared() -> Run | None:
         return None
 
 
+def _let_speak(run: Run) -> None:
+    from runstone.sdk.submitted import _OfflineRun  # a kind of run, and a run asks for its context
+
+    if isinstance(run, _OfflineRun):
+        run.verbose = True
+
+
 def _is_worker() -> bool:
     # a process that multiprocessing has started has loaded it; any other need not, only to be asked
     processes = sys.modules.get("multiprocessing.process")
@@ -68,16 +77,18 @@ def _is_worker() -> bool:
     return bool(beginning) or processes.parent_process() is not None
 
 
-def _offline(verbose: bool) -> Run:
+def _offline() -> Run:
     from runstone.sdk.experiment import Experiment  # a run asks for its context
-    from runstone.sdk.submitted import _OfflineRun, _VerboseOfflineRun
+    from runstone.sdk.submitted import _OfflineRun
     from runstone.sdk.workspace import Workspace, _here
 
     workspace = Workspace.from_config()
     experiment = Experiment(workspace, places.locate(_here(), settings()).experiment)
-    kind = _VerboseOfflineRun if verbose else _OfflineRun
     run = starting.start_run(
-        experiment, run_id=f"OfflineRun_{uuid.uuid4()}", kind=kind, display_name=settings().run_name
+        experiment,
+        run_id=f"OfflineRun_{uuid.uuid4()}",
+        kind=_OfflineRun,
+        display_name=settings().run_name,
     )
     announce(run.id)
     print(
