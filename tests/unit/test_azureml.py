@@ -108,6 +108,11 @@ def test_a_module_has_the_names_of_the_contract(module: str):
     assert name == module
 
 
+def test_a_module_is_an_attribute_of_the_one_above_it():
+    code = "import runstone.azureml, azureml.core.run\nprint(azureml.exceptions.UserErrorException.__name__)"
+    assert run(code) == "UserErrorException"
+
+
 def test_every_name_that_is_served_is_there():
     statements = [f"from {module} import {name}" for module in SERVED for name in SERVED[module]]
     assert run("import runstone.azureml\n" + "\n".join(statements) + "\nprint('all')") == "all"

@@ -79,6 +79,9 @@ def _lookup(module: ModuleType, name: str) -> Any:
         setattr(module, name, value)
         return value
     wanted = f"{module.__name__}.{name}"
+    if wanted in SERVED:
+        # the original's modules import one another: `azureml.exceptions` is there once `azureml.core` is
+        return importlib.import_module(wanted)
     if wanted in LATER:
         raise ImportError(_missing(wanted), name=wanted)
     raise AttributeError(f"module {module.__name__!r}, served by Runstone, has no attribute {name!r}")
