@@ -101,6 +101,27 @@ def test_where_there_is_no_history_there_is_nothing_to_look_over(runstone, histo
     assert list(history.iterdir()) == []
 
 
+def test_a_database_that_is_gone_is_told_from_a_history_that_was_never_there(filled, history: Path):
+    for path in history.glob("history.db*"):
+        path.unlink()
+    done = filled("doctor")
+    assert done.code == 1
+    assert f"{history / 'history.db'} is gone" in done.err
+    assert not (history / "history.db").exists()
+
+
+def test_nothing_is_repaired_in_a_history_that_is_damaged(filled, history: Path, write, python):
+    write("killed.py", KILLED)
+    assert python("killed.py").code == -signal.SIGKILL
+    content = next(history.glob("blobs/??/*"))
+    content.unlink()
+    before = states(history)
+    done = filled("doctor", "--repair")
+    assert done.code == 1
+    assert "Nothing was repaired" in done.out
+    assert states(history) == before
+
+
 def test_the_journal_of_a_killed_process_is_named_and_taken_in_on_request(
     filled, history: Path, write, python
 ):

@@ -39,14 +39,27 @@ def doctor(path: Path, *, repair: bool, thorough: bool, out: output.Output) -> i
 
     history = Path(Scope(path).place.history)
     if not (history / "history.db").exists():
-        click.echo(f"There is no history yet at {history}: nothing to look over.", err=True)
-        return 0
+        remains = any(history.glob("journal/*/*.rsj")) or any(history.glob("blobs/??/*"))
+        click.echo(_gone(history) if remains else _none_yet(history), err=True)
+        return int(remains)
     report = inspect(history, thorough=thorough)
     if repair and report.whole:
         _repair(history)
         report = inspect(history, thorough=thorough)
     out.otherwise("table").show(_document(report), card=_told(report, repair))
     return 0 if report.whole else 1
+
+
+def _none_yet(history: Path) -> str:
+    return f"There is no history yet at {history}: nothing to look over."
+
+
+def _gone(history: Path) -> str:
+    return (
+        f"The database {history / 'history.db'} is gone; what scripts have logged of late (journal) and the "
+        f"contents of files (blobs) are still there. Before anything else, copy the directory aside; then "
+        f"put the database back from a copy."
+    )
 
 
 def _repair(history: Path) -> None:
@@ -86,8 +99,9 @@ def _journal(one: Waiting) -> str:
 
 def _verdict(report: Report, repaired: bool) -> str:
     if not report.whole:
+        kept = "Nothing was repaired, so that nothing gets worse. " if repaired else ""
         return (
-            f"Not whole, see above ({len(report.damage)}). Before anything else, copy the directory "
+            f"{kept}Not whole, see above ({len(report.damage)}). Before anything else, copy the directory "
             f"{report.history} aside. As far as the database can be read, what is not named above is whole."
         )
     if (report.waiting or report.endings) and not repaired:
