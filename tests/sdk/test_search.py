@@ -146,9 +146,9 @@ def test_pages_are_whole_while_runs_are_being_added(workspace: Workspace, experi
         assert workspace.search_runs(limit=3, cursor=cursor) == []
     with pytest.raises(UserErrorException):
         workspace.search_runs(cursor="nonsense")
-    for limit in (0, 1_001, -1):
+    for limit in (0, 1_001, -1, "5", None, 2.0):
         with pytest.raises(UserErrorException, match="1 to 1,000"):
-            workspace.search_runs(limit=limit)
+            workspace.search_runs(limit=limit)  # type: ignore[arg-type]
 
 
 def test_results_become_data_frames(workspace: Workspace, runs: dict[str, Run]) -> None:
@@ -177,7 +177,20 @@ def test_results_become_data_frames(workspace: Workspace, runs: dict[str, Run]) 
 def test_no_result_is_an_empty_frame(workspace: Workspace) -> None:
     found = workspace.search_runs("status = failed")
     assert (len(found), found.cursor) == (0, None)
-    assert len(found.to_pandas()) == len(found.to_polars()) == found.to_arrow().num_rows == 0
+    pandas, polars, arrow = found.to_pandas(), found.to_polars(), found.to_arrow()
+    assert len(pandas) == len(polars) == arrow.num_rows == 0
+    # what is done with the rows works without any
+    for columns in (pandas.columns, polars.columns, arrow.column_names):
+        assert {"run_id", "status", "created", "duration"} <= set(columns)
+
+
+def test_results_show_themselves_in_a_notebook(workspace: Workspace, runs: dict[str, Run]) -> None:
+    runs["a"].display_name = "<b>first</b>"
+    shown = workspace.search_runs("depth = 0")._repr_html_()
+    assert shown.count("<tr>") == 4
+    assert all(runs[name].id in shown for name in "abc")
+    assert "<b>" not in shown
+    assert workspace.search_runs("status = queued")._repr_html_().count("<tr>") == 1
 
 
 def test_a_text_metric_and_one_that_is_no_number_do_not_break_a_frame(

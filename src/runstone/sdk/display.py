@@ -42,11 +42,12 @@ def run_html(fields: Mapping[str, str], series: Mapping[str, Sequence[float]]) -
     return table_html(fields) + _series_html(series)
 
 
-def table_html(fields: Mapping[str, str]) -> str:
-    """One row of values under their names; the value of a field whose name ends in `Page` is a link."""
-    names = "".join(f'<th style="{_CELL}">{_text(name)}</th>' for name in fields)
-    values = "".join(f'<td style="{_CELL}">{_value(name, value)}</td>' for name, value in fields.items())
-    return f'<table style="{_TABLE}"><tr>{names}</tr><tr>{values}</tr></table>'
+def table_html(*rows: Mapping[str, str]) -> str:
+    """Rows of values under the names of the first; the value of a field whose name ends in `Page` is a
+    link."""
+    names = "".join(f'<th style="{_CELL}">{_text(name)}</th>' for row in rows[:1] for name in row)
+    values = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+    return f'<table style="{_TABLE}"><tr>{names}</tr>{values}</table>'
 
 
 def rows_html(rows: Sequence[Mapping[str, str]]) -> str:
@@ -89,6 +90,10 @@ def number_text(value: float) -> str:
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
     whole = abs(value) >= 1000 and abs(value) < 1e12
     return f"{value:,.0f}" if whole else f"{value:.4g}"
+
+
+def _cells(row: Mapping[str, str]) -> str:
+    return "".join(f'<td style="{_CELL}">{_value(name, value)}</td>' for name, value in row.items())
 
 
 def _series_html(series: Mapping[str, Sequence[float]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runstone.model import runs as model
@@ -13,6 +13,22 @@ from runstone.model.metrics import Latest
 if TYPE_CHECKING:
     from runstone.sdk.run import Run
     from runstone.sdk.workspace import Workspace
+
+
+# The columns that every table has, also one without runs.
+ATTRIBUTES: Mapping[str, Callable[[model.Run], Any]] = {
+    "run_id": lambda record: record.id,
+    "run_number": lambda record: record.number,
+    "experiment": lambda record: record.experiment,
+    "display_name": lambda record: record.shown_name,
+    "status": lambda record: str(record.status),
+    "created": lambda record: model.iso(record.created),
+    "started": lambda record: model.iso(record.started),
+    "ended": lambda record: model.iso(record.ended),
+    "duration": lambda record: record.duration,
+    "parent": lambda record: record.parent,
+    "submitter": lambda record: record.submitter,
+}
 
 
 class RunList(list["Run"]):
@@ -39,11 +55,9 @@ class RunList(list["Run"]):
         A run without a param, tag or metric has None there. Times are ISO 8601 texts (UTC), ``duration``
         seconds.
         """
-        if not self:
-            return {}
-        latest = self[0]._service.metrics.latest_of([run._ref for run in self])
+        latest = self[0]._service.metrics.latest_of([run._ref for run in self]) if self else {}
         rows = [_row(run, latest[run._ref]) for run in self]
-        columns = {name: None for row in rows for name in row}
+        columns = {**dict.fromkeys(ATTRIBUTES), **{name: None for row in rows for name in row}}
         ordered = [name for name in columns if "." not in name] + sorted(
             name for name in columns if "." in name
         )
@@ -61,21 +75,17 @@ class RunList(list["Run"]):
         """A ``pyarrow.Table``, a row for each run."""
         return _module("pyarrow").table(self.to_columns())
 
+    def _repr_html_(self) -> str:
+        # only notebooks show themselves
+        from runstone.sdk import details, display
+
+        return display.table_html(*({"Name": run.display_name, **details.card(run)} for run in self))
+
 
 def _row(run: Run, metrics: Mapping[str, Latest]) -> dict[str, Any]:
     record = run._record
     return {
-        "run_id": record.id,
-        "run_number": record.number,
-        "experiment": record.experiment,
-        "display_name": record.shown_name,
-        "status": str(record.status),
-        "created": model.iso(record.created),
-        "started": model.iso(record.started),
-        "ended": model.iso(record.ended),
-        "duration": record.duration,
-        "parent": record.parent,
-        "submitter": record.submitter,
+        **{name: of(record) for name, of in ATTRIBUTES.items()},
         **_prefixed("params", record.params),
         **_prefixed("tags", record.tags),
         **_prefixed("metrics", {name: one.last for name, one in metrics.items() if one.last is not None}),

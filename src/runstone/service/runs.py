@@ -191,15 +191,15 @@ class Runs:
         cursor: str | None = None,
     ) -> Page:
         """Runs that match a filter, newest first unless ordered otherwise; at most 1,000 a page."""
-        if not 1 <= limit <= PAGE:
-            raise Invalid(f"A page holds 1 to {PAGE:,} runs; got limit={limit}.")
+        if not hasattr(limit, "__index__") or not 1 <= limit <= PAGE:
+            raise Invalid(f"A page holds 1 to {PAGE:,} runs; got limit={limit!r}.")
         # a quarter of the import of an SDK that only logs, which has no use for it
         from runstone.store import search
 
         self._refresh()
         id = self._workspace(workspace)
         found = search.search(
-            self._database, id, filter=filter, order_by=order_by, limit=limit, cursor=cursor
+            self._database, id, filter=filter, order_by=order_by, limit=int(limit), cursor=cursor
         )
         with self._database.read() as tx:
             return Page(tuple(runs.load(tx, found.runs)), found.cursor, found.warnings)
