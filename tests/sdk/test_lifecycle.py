@@ -53,8 +53,10 @@ def test_the_first_end_stays_and_another_is_a_warning(
     if first == second:
         ENDS[second](run)
     else:
-        with pytest.warns(RuntimeWarning, match=f"is {first} already; .* does not become {second}"):
+        with pytest.warns(RuntimeWarning, match=f"is {first} already; .* does not become {second}") as told:
             ENDS[second](run)
+        # the script's own line is shown, and none of ours
+        assert told[0].filename == __file__
     assert run.get_status() == Run(experiment, run.id).get_status() == first
     assert run.get_details().get("error", {}).get("error", {}).get("message") == {
         "Completed": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 import traceback
 import warnings
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Escape sequences of terminals, and the control characters but for tabs and ends of lines.
 _UNPRINTABLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+PACKAGE = "runstone."
 
 _log = logging.getLogger("runstone")
 
@@ -115,10 +118,18 @@ class Handle:
 def warn(message: str) -> None:
     """Say something to the person who runs the script, without ever stopping the script."""
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, RuntimeWarning, stacklevel=_outside())
     except RuntimeWarning:
         # warnings were made errors by the script: say it by another way
         _log.warning(message)
+
+
+def _outside() -> int:
+    """How far up the line of the script is: a warning shows it, and not one of ours."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def told(error: BaseException) -> str:
