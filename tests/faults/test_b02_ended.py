@@ -72,6 +72,7 @@ def test_ctrl_c_cancels_the_run(stage: Stage):
     [
         ("sys.exit()", "Completed", 0, None),
         ("sys.exit(0)", "Completed", 0, None),
+        ("sys.exit(True)", "Failed", 1, "The script ended with the exit code 1."),
         ("sys.exit(3)", "Failed", 3, "The script ended with the exit code 3."),
         ("sys.exit('no data')", "Failed", 1, "no data"),
         ("exit(4)", "Failed", 4, "The script ended with the exit code 4."),

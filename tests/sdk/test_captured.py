@@ -85,6 +85,9 @@ def test_one_part_is_left_out_or_chosen(script: Script, workspace: Workspace) ->
     run = captured(script, workspace, arguments='capture="packages"', RUNSTONE_CAPTURE="none")
     assert run.get_properties() == {}
     assert "packages.txt" in system_files(run)
+    run = captured(script, workspace, arguments='capture=["packages", "environment"]')
+    assert {"runstone.host", "runstone.user"} <= set(run.get_properties())
+    assert "runstone.source.kind" not in run.get_properties()
 
 
 def test_children_keep_nothing_of_their_own(script: Script, workspace: Workspace) -> None:

@@ -231,3 +231,10 @@ def test_a_deleted_experiment_neither_takes_runs_nor_breaks_a_search(
     assert workspace.search_runs("") == [run]
     (deleted,) = workspace.search_runs("deleted = true")
     assert deleted.experiment == old
+
+
+def test_experiments_are_asked_for_by_a_tag_or_a_dict(workspace: Workspace, experiment: Experiment) -> None:
+    experiment.tag("owner", "kim")
+    assert Experiment.list(workspace, tags={"owner": "kim"}) == Experiment.list(workspace, tags="owner")
+    with pytest.raises(UserErrorException, match="are asked for by"):
+        Experiment.list(workspace, tags=["owner"])  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
 import pytest
 
 from runstone import Experiment, Run, Workspace
@@ -63,6 +64,7 @@ def test_children_are_created_by_number(run: Run) -> None:
     assert all(child.parent == run for child in children)
     assert len({child.id for child in children}) == 3
     assert [child.number for child in children] == [run.number + n for n in (1, 2, 3)]
+    assert [child.tags for child in run.create_children(np.int64(2))] == [{BATCH: "0"}, {BATCH: "1"}]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,7 @@ def test_children_are_created_by_the_values_of_a_tag(run: Run, values: Any, tags
         ),
         ({"count": -1}, "whole number"),
         ({"count": "2"}, "whole number"),
+        ({"count": 2.0}, "whole number"),
     ],
 )
 def test_children_are_asked_for_in_one_way(run: Run, arguments: Any, message: str) -> None:
@@ -193,3 +196,18 @@ def test_children_belong_to_no_other_run(workspace: Workspace, experiment: Exper
     assert len(list(run.get_children())) == len(list(other.get_children())) == 1
     assert len(list(experiment.get_runs())) == 1
     assert len(list(experiment.get_runs(include_children=True))) == 2
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"status": ["Running"]}, {"type": 5}, {"tags": ["k"]}, {"properties": ["k"]}],
+    ids=lambda wanted: next(iter(wanted)),
+)
+def test_what_children_are_asked_for_by_is_one_text_or_a_dict(run: Run, wanted: Any) -> None:
+    with pytest.raises(UserErrorException, match="are asked for by"):
+        list(run.get_children(**wanted))
+
+
+def test_a_key_that_is_no_text_is_asked_for_as_it_was_kept(run: Run) -> None:
+    child = run.child_run(tags={5: 6})
+    assert list(run.get_children(tags={5: 6})) == [child]

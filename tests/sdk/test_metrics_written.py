@@ -52,6 +52,7 @@ NUMBERS = [
     (np.bool_(True), True, bool),
     (np.array(4), 4, int),
     (np.array([1.5]), 1.5, float),
+    (np.longdouble(0.5), 0.5, float),
     (Decimal("0.25"), 0.25, float),
     (Fraction(1, 4), 0.25, float),
     (Half(), 0.5, float),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runstone.model.errors import Conflict, RunstoneError
-from runstone.sdk import tracking
+from runstone.sdk import finding, tracking
 from runstone.sdk.capture import Capture, Captured, Sampler, Subject, capture_at_start, capture_behind
 from runstone.sdk.handle import warn
 from runstone.service.connect import environment, settings
@@ -31,11 +31,13 @@ class Begun:
     quick: Captured
 
 
-def begin(choice: str | bool | None) -> Begun:
+def begin(choice: str | bool | Iterable[str] | None) -> Begun:
     """Capture what takes no time; ``choice`` is what RUNSTONE_CAPTURE could hold, which it overrides."""
     environ = environment()
     if isinstance(choice, bool):
         choice = "all" if choice else "none"
+    if choice is not None and not isinstance(choice, str):
+        choice = ",".join(finding.keys(choice)) or "none"
     options = Capture.chosen(settings().capture if choice is None else choice)
     subject = Subject.of(environ=environ)
     return Begun(options, subject, capture_at_start(options, subject))

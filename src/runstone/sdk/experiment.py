@@ -60,7 +60,7 @@ class Experiment:
         """
         view = _VIEWS.get(str(view_type), str(view_type))
         records = workspace._service.experiments.list(workspace.name, name=experiment_name, view=view)
-        wanted: Mapping[str, str | None] = {tags: None} if isinstance(tags, str) else dict(tags or {})
+        wanted = finding.sought("tags", tags)
         return [
             _of_record(workspace, record)
             for record in records

@@ -63,7 +63,7 @@ class Family(Handle):
             raise UserErrorException("count can not be set when tag_key and tag_values are set")
         if count is None and (tag_key is None or tag_values is None):
             raise UserErrorException("Either count or tag_key and tag_values must be set")
-        if count is not None and (not isinstance(count, int) or count < 1):
+        if count is not None and (not hasattr(count, "__index__") or count < 1):
             raise UserErrorException(f"count is a whole number from 1 on; got {count!r}.")
         if count is not None:
             tags: list[dict[str, str | None]] = [{BATCH_TAG: str(number)} for number in range(count)]

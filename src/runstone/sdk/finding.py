@@ -53,20 +53,27 @@ def typed(type: str | None) -> str:
 
 def having(group: str, wanted: str | Mapping[str, Any] | None) -> list[str]:
     """Clauses for tags or properties: a key that must be there, or keys with their values."""
+    return [
+        f"has {group}.{named(key)}" if value is None else f"{group}.{named(key)} = {quoted(value)}"
+        for key, value in sought(group, wanted).items()
+    ]
+
+
+def sought(group: str, wanted: str | Mapping[str, Any] | None) -> dict[str, str | None]:
+    """Keys with the values that they must have; None is any."""
     if wanted is None:
-        return []
+        return {}
     if isinstance(wanted, str):
-        return [f"has {group}.{named(wanted)}"]
+        return {wanted: None}
     if not isinstance(wanted, Mapping):
         raise UserErrorException(f"{group} are asked for by a key or a dict, not by {wanted!r}.")
-    return [
-        f"has {group}.{named(key)}" if value is None else f"{group}.{named(key)} = {quoted(str(value))}"
-        for key, value in wanted.items()
-    ]
+    return {str(key): None if value is None else str(value) for key, value in wanted.items()}
 
 
 def quoted(value: str) -> str:
     """The value as a literal of the filter language."""
+    if not isinstance(value, str):
+        raise UserErrorException(f"Runs are asked for by one text, like 'Running'; got {value!r}.")
     return "'" + value.replace("'", "''") + "'"
 
 

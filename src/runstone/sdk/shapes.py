@@ -64,9 +64,12 @@ def scalar(name: str, value: Any) -> Any:
     for convert in ("item", "__float__"):
         if hasattr(value, convert):
             try:
-                return scalar(name, getattr(value, convert)())
+                plain = getattr(value, convert)()
             except (TypeError, ValueError):
                 break
+            # numpy's longdouble is no more plain than before
+            if type(plain) is not type(value):
+                return scalar(name, plain)
     if isinstance(value, (list, tuple, dict)) or hasattr(value, "shape"):
         raise AzureMLException(
             f"Value of type {type(value)} is not supported in {name!r}: give single values."

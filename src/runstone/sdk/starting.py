@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runstone.journal.identity import here
@@ -32,7 +32,7 @@ def start_run(
     experiment: Experiment,
     *,
     outputs: str | bool | None = True,
-    capture: str | bool | None = None,
+    capture: str | bool | Iterable[str] | None = None,
     run_id: str | None = None,
     kind: type[Run] | None = None,
     **more: Any,

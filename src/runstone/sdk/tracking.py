@@ -158,7 +158,7 @@ def _end_by_code(run: Any, code: object) -> None:
         run.complete()
         return
     deliver(run)
-    number = code if isinstance(code, int) else 1
+    number = int(code) if isinstance(code, int) else 1
     message = f"The script ended with the exit code {number}." if isinstance(code, int) else str(code)
     message = printable(message)[: names.ERROR_MESSAGE]
     run._end(Status.FAILED, {"code": "ExitCode", "message": message, "reason": "code", "exit_code": number})
