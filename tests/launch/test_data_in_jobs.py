@@ -195,6 +195,29 @@ def test_each_run_of_a_sweep_has_its_data(bench: Bench, own: Datastore, files: F
     assert bench.workspace.datasets["swept"].version == 2
 
 
+def test_a_child_has_the_data_of_its_own(bench: Bench, own: Datastore, files: FileDataset):
+    bench.script(
+        "import os; print(os.environ['train'], os.environ['AZUREML_DATAREFERENCE_train'])", "child.py"
+    )
+    text = (
+        "import sys\n"
+        "from azureml.core import Dataset, Run, ScriptRunConfig\n"
+        "run = Run.get_context()\n"
+        "store = run.experiment.workspace.get_default_datastore()\n"
+        "other = Dataset.File.from_files((store, 'raw/a.csv'))\n"
+        "data = [other.as_named_input('train').as_mount()]\n"
+        "child = run.submit_child(ScriptRunConfig('.', 'child.py', data))\n"
+        "child.wait_for_completion()\n"
+        "print(child.get_details_with_logs()['logFiles']['user_logs/std_log.txt'].split(), sys.argv[1])"
+    )
+    run = bench.submit(text, files.as_named_input("train").as_mount())
+    run.wait_for_completion()
+    first, second, mine = bench.printed(run).replace("[", "").replace("]", "").replace("'", "").split()
+    assert first.rstrip(",") == second
+    assert first.rstrip(",").endswith("/inputs/train")
+    assert mine == f"{own.location}/raw"
+
+
 def test_an_input_that_is_gone_fails_the_run_before_its_script_begins(bench: Bench, own: Datastore):
     files = Dataset.File.from_files((own, "raw/*.csv"))
     for path in Path(own.location, "raw").iterdir():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from runstone import Dataset, OutputFileDatasetConfig
 from runstone.exceptions import ComputeTargetException
 from runstone.model.jobs import ENDED, Target
 from runstone.sdk.compute import ComputeTarget, RayCompute
@@ -45,6 +48,25 @@ def test_a_running_script_is_cancelled_there(bench: Bench, place: str):
     run.cancel()
     assert run.wait_for_completion()["status"] == "Canceled"
     assert bench.processes(run) == []
+
+
+def test_a_script_finds_its_data_there(bench: Bench, place: str, tmp_path: Path):
+    (tmp_path / "in.txt").write_text("from here")
+    store = bench.workspace.get_default_datastore()
+    store.upload_files([tmp_path / "in.txt"], target_path="in", show_progress=False)
+    files = Dataset.File.from_files((store, "in"))
+    run = bench.submit(
+        "import sys\n"
+        "text = ' '.join(open(path + '/in.txt').read() for path in sys.argv[1:3])\n"
+        "open(sys.argv[3] + '/x', 'w').write(text)",
+        files.as_named_input("mounted").as_mount(),
+        files.as_named_input("copied").as_download(),
+        OutputFileDatasetConfig("made"),
+        compute_target=place,
+    )
+    run.wait_for_completion()
+    (made,) = run.output_datasets["made"].download()
+    assert Path(made).read_text() == "from here from here"
 
 
 def test_eight_scripts_at_once_are_asked_after_together(bench: Bench, place: str):

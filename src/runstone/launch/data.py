@@ -37,7 +37,12 @@ class Given:
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment, with the paths in variables; none that is there gives way."""
         named = {f"AZUREML_DATAREFERENCE_{name}": path for name, path in self.paths.items()}
-        return {**self.paths, **environ, **named}
+        # those of the run that submitted this one are no longer right
+        old = {
+            name for name in self.paths if environ.get(name) == environ.get(f"AZUREML_DATAREFERENCE_{name}")
+        }
+        kept = {name: value for name, value in environ.items() if name not in old}
+        return {**self.paths, **kept, **named}
 
 
 class JobData:
