@@ -195,6 +195,18 @@ def test_each_run_of_a_sweep_has_its_data(bench: Bench, own: Datastore, files: F
     assert bench.workspace.datasets["swept"].version == 2
 
 
+def test_an_output_becomes_a_table(bench: Bench, own: Datastore):
+    text = (
+        "import sys; open(sys.argv[1] + '/x.csv', 'w').write('n;m\\n1;2\\n'); open(sys.argv[1] + '/y', 'w')"
+    )
+    made = OutputFileDatasetConfig("made").read_delimited_files(separator=";", path_glob="*.csv")
+    run = bench.submit(text, made.register_on_complete("table"))
+    run.wait_for_completion()
+    table = bench.workspace.datasets["table"]
+    assert table == run.output_datasets["made"]
+    assert table.to_pandas_dataframe().to_dict("list") == {"n": [1], "m": [2]}
+
+
 def test_a_child_has_the_data_of_its_own(bench: Bench, own: Datastore, files: FileDataset):
     bench.script(
         "import os; print(os.environ['train'], os.environ['AZUREML_DATAREFERENCE_train'])", "child.py"

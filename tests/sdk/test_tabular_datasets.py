@@ -12,7 +12,8 @@ import pytest
 
 from runstone import Dataset, Datastore, Workspace
 from runstone.exceptions import UserErrorException
-from runstone.sdk.tabular_dataset import DataType, PromoteHeadersBehavior, TabularDataset
+from runstone.sdk.readings import DataType, PromoteHeadersBehavior
+from runstone.sdk.tabular_dataset import TabularDataset
 
 
 def names(dataset: TabularDataset) -> list[str]:
@@ -116,6 +117,52 @@ def test_a_random_split_has_every_row_once_and_is_the_same_again(project: Path):
     left, right = numbers.random_split(0.5)
     assert len(left.to_pandas_dataframe()) + len(right.to_pandas_dataframe()) == 1000
     assert 400 < len(numbers.take_sample(0.5, seed=1).to_pandas_dataframe()) < 600
+
+
+def test_paths_give_columns_as_a_format_says(own: Datastore, project: Path):
+    for city, day, n in (("seoul", "2024-01-31", 1), ("busan", "2024-02-01", 2)):
+        folder = project / "cities" / city / day
+        folder.mkdir(parents=True)
+        (folder / "x.csv").write_text(f"n,city\n{n},file\n")
+    own.upload(project / "cities", "cities", show_progress=False)
+    form = "{city}/{day:yyyy-MM-dd}/x.csv"
+    for path in ("cities", (own, "cities/**"), (own, "cities/*/*/x.csv")):
+        read = Dataset.Tabular.from_delimited_files(path, partition_format=form)
+        table = read.to_pandas_dataframe()
+        assert list(table.columns) == ["city", "day", "n"]
+        assert list(table["city"]) == ["busan", "seoul"]
+        assert table["day"][1] == datetime(2024, 1, 31)
+    one = Dataset.Tabular.from_delimited_files(
+        "cities/seoul/**", partition_format="/{where}/{month:yyyy-MM}-31/"
+    )
+    assert one.to_pandas_dataframe()["where"][0] == "seoul"
+    assert one.to_pandas_dataframe()["month"][0] == datetime(2024, 1, 1)
+    for wrong in ("{city}/x.csv/{n:yyyy}/", "{city:yyyy}/{day}/x.csv"):
+        with pytest.raises(UserErrorException, match="does not end like"):
+            Dataset.Tabular.from_delimited_files("cities", partition_format=wrong).to_pandas_dataframe()
+    for wrong in ("", "x.csv", "{a}/{a}/x.csv"):
+        with pytest.raises(UserErrorException, match="each once"):
+            Dataset.Tabular.from_delimited_files("cities", partition_format=wrong)
+
+
+def test_rows_are_kept_in_a_folder_for_each_value(workspace: Workspace, rows: TabularDataset, own: Datastore):
+    made = rows.keep_columns(["name", "age", "when"]).partition_by(["age"], (own, "by-age"), "ages", False)
+    assert (made.name, made.version) == ("ages", 1)
+    table = made.to_pandas_dataframe()
+    assert sorted(zip(table["age"], table["name"], strict=True)) == [
+        ("31.0", "a1"),
+        ("31.0", "b1"),
+        ("32.0", "a2"),
+        ("32.0", "b2"),
+        ("nan", "a3"),
+        ("nan", "b3"),
+    ]
+    frame = pandas.DataFrame({"key": ["a/b"], "n": [1]})
+    slashed = Dataset.Tabular.register_pandas_dataframe(frame, own, "slashed", show_progress=False)
+    with pytest.raises(UserErrorException, match="hold a slash"):
+        slashed.partition_by("key", own)
+    with pytest.raises(UserErrorException, match="no columns"):
+        rows.partition_by("nope", own)
 
 
 def test_a_frame_is_kept_as_a_new_version(workspace: Workspace, own: Datastore):

@@ -20,7 +20,7 @@ _FILE_DATASET = {"FileDataset": "runstone.sdk.file_dataset"}
 _TABULAR_DATASET = {"TabularDataset": "runstone.sdk.tabular_dataset"}
 _OUTPUT_DATASET = {"OutputFileDatasetConfig": "runstone.sdk.consumption"}
 _INPUT_DATASET = {"DatasetConsumptionConfig": "runstone.sdk.consumption"}
-_DATA_TYPE = {"DataType": "runstone.sdk.tabular_dataset"}
+_DATA_TYPE = {"DataType": "runstone.sdk.readings"}
 _SECTIONS = (
     "AmlComputeConfiguration",
     "DockerConfiguration",
@@ -168,7 +168,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         "TabularDatasetFactory": "runstone.sdk.tabular_dataset",
         **_DATA_TYPE,
     },
-    "azureml.data.dataset_type_definitions": {"PromoteHeadersBehavior": "runstone.sdk.tabular_dataset"},
+    "azureml.data.dataset_type_definitions": {"PromoteHeadersBehavior": "runstone.sdk.readings"},
     "azureml.data.file_dataset": _FILE_DATASET,
     "azureml.data.output_dataset_config": _OUTPUT_DATASET,
     "azureml.data.tabular_dataset": _TABULAR_DATASET,

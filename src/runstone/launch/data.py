@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.data import DIRECT, DOWNLOAD, FILE, Data, Recipe, Source, filled
+from runstone.model.data import DIRECT, DOWNLOAD, FILE, TABULAR, Data, Recipe, Source, filled
 from runstone.model.errors import UserErrorException
 from runstone.model.lineage import OUTPUT
 from runstone.service import data as files_of
@@ -103,8 +103,9 @@ class JobData:
 
     def _record(self, one: Mapping[str, Any], completed: bool) -> None:
         folder = self._destination(one)
-        path = f"{folder}/**" if folder else "**"
-        data = Data(Recipe(FILE, (Source(path, one["datastore"]),)))
+        path = f"{folder}/{one['pattern']}" if folder else one["pattern"]
+        kind = TABULAR if one["reading"] else FILE
+        data = Data(Recipe(kind, (Source(path, one["datastore"]),), one["reading"]))
         asked, kept = one["registered"], Datasets(self._service, self._workspace)
         if asked and completed:
             described = noted(data, description=asked["description"], tags=asked["tags"])

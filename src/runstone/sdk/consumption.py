@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runstone.model.data import DIRECT, DOWNLOAD, FILE, MOUNT, run_name, token
+from runstone.model.data import DIRECT, DOWNLOAD, FILE, MOUNT, datastore_path, run_name, token
 from runstone.model.errors import UserErrorException
 from runstone.model.names import folder_name
 from runstone.sdk.data_paths import place
@@ -99,6 +99,8 @@ class OutputFileDatasetConfig:
         self.source = inside(source)
         self.overwrite = False
         self.registered: Mapping[str, Any] | None = None
+        self.reading: Mapping[str, Any] = {}
+        self.pattern = "**"
 
     def as_upload(self, overwrite: bool = False, source_globs: Any = None) -> OutputFileDatasetConfig:
         """Upload the files at the end of the run; ``overwrite`` replaces those that are there."""
@@ -119,6 +121,43 @@ class OutputFileDatasetConfig:
         """Register what was uploaded as a new version of a data set, if the run completes."""
         given = {str(key): str(value) for key, value in (tags or {}).items()}
         self.registered = {"name": name, "description": description, "tags": given}
+        return self
+
+    def read_delimited_files(
+        self,
+        include_path: bool = False,
+        separator: str = ",",
+        header: Any = True,
+        partition_format: str | None = None,
+        path_glob: str | None = None,
+        set_column_types: Any = None,
+    ) -> OutputFileDatasetConfig:
+        """Make a tabular data set of delimited files of it: of those of ``path_glob``, if it is given."""
+        from runstone.sdk import readings  # few scripts make tables
+
+        given = {"include_path": include_path, "set_column_types": set_column_types}
+        self.reading = {
+            **readings.delimited(**given, separator=separator, header=header),
+            "partition_format": readings.checked_format(partition_format),
+        }
+        self.pattern = datastore_path(path_glob or "**")
+        return self
+
+    def read_parquet_files(
+        self,
+        include_path: bool = False,
+        partition_format: str | None = None,
+        path_glob: str | None = None,
+        set_column_types: Any = None,
+    ) -> OutputFileDatasetConfig:
+        """Make a tabular data set of Parquet files of it: of those of ``path_glob``, if it is given."""
+        from runstone.sdk import readings  # few scripts make tables
+
+        self.reading = {
+            **readings.parquet(include_path=include_path, set_column_types=set_column_types),
+            "partition_format": readings.checked_format(partition_format),
+        }
+        self.pattern = datastore_path(path_glob or "**")
         return self
 
     def __str__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runstone.model.data import DATASET
 from runstone.model.errors import UserErrorException
 from runstone.sdk.abstract_dataset import AbstractDataset, dataset_of
 from runstone.sdk.file_dataset import FileDatasetFactory
@@ -47,8 +46,8 @@ class Dataset:
     @staticmethod
     def get_all(workspace: Workspace) -> dict[str, Any]:
         """The latest version of each registered data set, by name."""
-        kept = workspace._service.assets.list(workspace.name, DATASET)
-        return {asset.name: Dataset.get_by_name(workspace, asset.name, asset.version) for asset in kept}
+        kept = Datasets(workspace._service, workspace.name).latest()
+        return {str(data.name): dataset_of(workspace, data) for data in kept}
 
     @staticmethod
     def get(workspace: Workspace, name: str | None = None, id: str | None = None) -> AbstractDataset:

@@ -6,10 +6,13 @@ import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runstone.model.errors import UserErrorException
+from runstone.model.names import relative_name
 from runstone.sdk.expressions import holds
+from runstone.sdk.readings import columns_in
 
 if TYPE_CHECKING:
     import pandas
@@ -55,6 +58,9 @@ def _read(reading: Mapping[str, Any], file: File, wanted: int | None) -> pandas.
         raise UserErrorException(f"{file.name} cannot be read as {reading['format']}: {error}") from error
     if wanted is not None:
         table = table.head(wanted)
+    if reading.get("partition_format"):
+        found = columns_in(file.path, reading["partition_format"])
+        table = table.assign(**found)[[*found, *(name for name in table.columns if name not in found)]]
     if reading["include_path"]:
         table.insert(0, PATH_COLUMN, f"/{file.name}")
     return _typed(table, reading)
@@ -163,6 +169,17 @@ def _known(table: pandas.DataFrame, columns: Sequence[str]) -> list[str]:
     if missing:
         raise UserErrorException(f"There are no columns {missing}; there are: {[*table.columns]}.")
     return [*columns]
+
+
+def write_parts(table: pandas.DataFrame, keys: Sequence[str], folder: Path) -> None:
+    """Write the rows as Parquet, in a folder for each combination of the keys' values."""
+    for values, rows in table.groupby(_known(table, keys), dropna=False):
+        parts = [relative_name(str(value)) for value in values]
+        if any("/" in part for part in parts):
+            raise UserErrorException(f"The values {values} of {keys} cannot be folders: they hold a slash.")
+        place = folder.joinpath(*parts)
+        place.mkdir(parents=True)
+        rows.drop(columns=[*keys]).to_parquet(place / "part-00000.parquet", index=False)
 
 
 def columns_of(given: Any) -> list[str]:

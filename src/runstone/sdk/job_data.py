@@ -96,6 +96,8 @@ def _output(workspace: Workspace, one: OutputFileDatasetConfig) -> dict[str, Any
         "overwrite": one.overwrite,
         "source": one.source,
         "registered": one.registered,
+        "reading": one.reading,
+        "pattern": one.pattern,
     }
 
 
@@ -107,6 +109,8 @@ def _uploaded(one: DataReference) -> dict[str, Any]:
         "overwrite": one.overwrite,
         "source": inside(one.path_on_compute),
         "registered": None,
+        "reading": {},
+        "pattern": "**",
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from runstone.model.data import TABULAR, Data, Recipe
 from runstone.model.errors import UserErrorException
-from runstone.sdk import frames
+from runstone.sdk import frames, readings
 from runstone.sdk.abstract_dataset import AbstractDataset
 from runstone.sdk.data_paths import place, sources
 from runstone.sdk.expressions import Column, Expression
 from runstone.sdk.file_dataset import FileDataset, FileDatasetFactory
+from runstone.sdk.readings import DataType
 
 if TYPE_CHECKING:
     import pandas
@@ -66,6 +66,29 @@ class TabularDataset(AbstractDataset):
         self.to_pandas_dataframe().to_parquet(path, index=False)
         return FileDatasetFactory.from_files(path)
 
+    def partition_by(
+        self, partition_keys: Any, target: Any, name: str | None = None, show_progress: bool = True
+    ) -> TabularDataset:
+        """Write the rows as Parquet files to a datastore, a folder for each value of the key columns.
+
+        Args:
+            partition_keys: names of columns; their values become parts of paths, and texts.
+            target: a datastore, ``(datastore, path)`` or a DataPath.
+            name: register the result as a new version of that name.
+
+        Raises:
+            UserErrorException: a column is not there, or a value cannot be a folder's name.
+        """
+        datastore, folder = place(target)
+        keys = frames.columns_of(partition_keys)
+        inside = "/".join(filter(None, [folder, MANAGED, str(uuid.uuid4())]))
+        with tempfile.TemporaryDirectory(prefix="runstone-") as made:
+            frames.write_parts(self.to_pandas_dataframe(), keys, Path(made))
+            datastore.upload(made, inside, show_progress=show_progress)
+        form = "".join(f"{{{key}}}/" for key in keys)
+        found = TabularDatasetFactory.from_parquet_files((datastore, f"{inside}/**"), partition_format=form)
+        return found if name is None else found.register(datastore.workspace, name, create_new_version=True)
+
     def __getitem__(self, name: str) -> Column:
         """A column, for a condition."""
         return Column(frames.columns_of(name)[0])
@@ -74,50 +97,6 @@ class TabularDataset(AbstractDataset):
         if validate:
             made.take(1).to_pandas_dataframe()
         return made
-
-
-class PromoteHeadersBehavior(enum.Enum):
-    """Whether delimited files begin with the names of their columns."""
-
-    NO_HEADERS = 0
-    ONLY_FIRST_FILE_HAS_HEADERS = 1
-    COMBINE_ALL_FILES_HEADERS = 2
-    ALL_FILES_HAVE_SAME_HEADERS = 3
-
-
-class DataType:
-    """The types that columns can be given: ``set_column_types={"when": DataType.to_datetime()}``."""
-
-    def __init__(self, type: str, format: str | None = None) -> None:
-        self.document = {"type": type, "format": format}
-
-    @staticmethod
-    def to_string() -> DataType:
-        """Texts."""
-        return DataType("string")
-
-    @staticmethod
-    def to_long() -> DataType:
-        """Whole numbers; what is none becomes missing."""
-        return DataType("long")
-
-    @staticmethod
-    def to_float() -> DataType:
-        """Numbers; what is none becomes missing."""
-        return DataType("float")
-
-    @staticmethod
-    def to_bool() -> DataType:
-        """True and false (1 and 0); what is neither becomes missing."""
-        return DataType("bool")
-
-    @staticmethod
-    def to_datetime(formats: Any = None) -> DataType:
-        """Times, of one format such as ``%Y-%m-%d``, or of any; what is none becomes missing."""
-        given = [formats] if isinstance(formats, str) else [*(formats or ())]
-        if len(given) > 1:
-            raise UserErrorException(f"Give one format, or none for any; got {given}.")
-        return DataType("datetime", given[0] if given else None)
 
 
 class TabularDatasetFactory:
@@ -147,20 +126,20 @@ class TabularDatasetFactory:
             set_column_types: types for columns, which go before what is found.
             header: whether files begin with the columns' names; without, these are ``Column1`` and so on.
             empty_as_string: empty fields are empty texts, instead of missing.
+            partition_format: how paths end and the columns in them: ``{city}/{day:yyyy-MM-dd}/x.csv``.
 
         Raises:
             UserErrorException: there are no files, or a path that cannot be.
         """
-        reading = {
-            "format": "delimited",
-            "include_path": bool(include_path),
-            "infer": bool(infer_column_types),
-            "types": _types(set_column_types),
-            "separator": separator,
-            "header": bool(getattr(header, "value", header)),
-            "empty_as_string": bool(empty_as_string),
-            "encoding": encoding,
-        }
+        reading = readings.delimited(
+            include_path=include_path,
+            infer_column_types=infer_column_types,
+            set_column_types=set_column_types,
+            separator=separator,
+            header=header,
+            empty_as_string=empty_as_string,
+            encoding=encoding,
+        )
         return _made(path, reading, validate, partition_format)
 
     @staticmethod
@@ -172,11 +151,7 @@ class TabularDatasetFactory:
         partition_format: str | None = None,
     ) -> TabularDataset:
         """A data set of the rows of Parquet files; arguments as for ``from_delimited_files``."""
-        reading = {
-            "format": "parquet",
-            "include_path": bool(include_path),
-            "types": _types(set_column_types),
-        }
+        reading = readings.parquet(include_path=include_path, set_column_types=set_column_types)
         return _made(path, reading, validate, partition_format)
 
     @staticmethod
@@ -192,12 +167,9 @@ class TabularDatasetFactory:
         """A data set of files with one JSON object a line; arguments as for ``from_delimited_files``."""
         if invalid_lines != "error":
             raise UserErrorException("Lines that are no JSON are an error here; mend the file.")
-        reading = {
-            "format": "json-lines",
-            "include_path": bool(include_path),
-            "types": _types(set_column_types),
-            "encoding": encoding,
-        }
+        reading = readings.json_lines(
+            include_path=include_path, set_column_types=set_column_types, encoding=encoding
+        )
         return _made(path, reading, validate, partition_format)
 
     @staticmethod
@@ -226,19 +198,7 @@ class TabularDatasetFactory:
 
 
 def _made(path: Any, reading: Mapping[str, Any], validate: bool, partition_format: Any) -> TabularDataset:
-    if partition_format is not None:
-        raise UserErrorException(
-            "partition_format is not known here; include_path=True gives the file of each row as a column."
-        )
     found, workspace = sources(path)
-    made = TabularDataset(Data(Recipe(TABULAR, found, reading)), workspace)
+    read = {**reading, "partition_format": readings.checked_format(partition_format)}
+    made = TabularDataset(Data(Recipe(TABULAR, found, read)), workspace)
     return made._validated() if validate else made
-
-
-def _types(given: Mapping[str, DataType] | None) -> dict[str, Any]:
-    wrong = [name for name, wanted in (given or {}).items() if not isinstance(wanted, DataType)]
-    if wrong:
-        raise UserErrorException(
-            f"The types of {wrong} are to be given by DataType, like DataType.to_float()."
-        )
-    return {name: wanted.document for name, wanted in (given or {}).items()}

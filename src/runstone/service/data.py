@@ -26,6 +26,11 @@ class File:
     key: str
     size: int | None = None
 
+    @property
+    def path(self) -> str:
+        """Where it is, as far as that is known, with ``/`` between the parts."""
+        return (self.storage.root / self.key).as_posix() if isinstance(self.storage, Directory) else self.key
+
     def open(self) -> BinaryIO:
         """Its bytes."""
         return self.storage.open(self.key)

@@ -47,6 +47,10 @@ class Datasets:
         """A registered version, the latest by default; NotFound names those that there are."""
         return _data(self._assets.get(self._workspace, DATASET, name=name, version=version))
 
+    def latest(self) -> list[Data]:
+        """The latest version of each name, by name."""
+        return [_data(asset) for asset in self._assets.list(self._workspace, DATASET)]
+
     def find(self, id: str) -> Data:
         """The data of that id; NotFound when nobody has registered or used them."""
         try:
