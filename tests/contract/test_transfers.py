@@ -18,17 +18,19 @@ from runstone.model.portable import Arrival
 from runstone.model.runs import Experiment, NewRun, Status
 from runstone.store import records
 from tests.logged import Writer
+from tests.over_http import through
 from tests.transferred import Place, tables
 
 GIVEN = Experiment(id="their-id", name="theirs", created=5, description="*why*", tags={"a": "1", "b": None})
 
 
 @pytest.fixture
-def history(place: str, tmp_path: Path) -> Iterator[Place]:
+def history(place: str, face: str, tmp_path: Path) -> Iterator[Place]:
     found = Place(place, tmp_path)
     for name in ("here", "there"):
         found.workspaces.create(name)
-    with closing(found.database):
+    with closing(found.database), through(face, transfers=found.transfers) as asked:
+        found.transfers = asked.transfers
         yield found
 
 

@@ -19,7 +19,9 @@ from runstone.model.errors import UserErrorException
 from runstone.model.portable import Imported
 from runstone.sdk import transfer
 from runstone.sdk.workspace_transfer import _silent
+from runstone.service.connect import disconnect
 from tests.histories import KINDS, address
+from tests.over_http import through
 from tests.transferred import Place, tables
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -168,6 +170,30 @@ def test_a_run_that_is_logged_to_travels_as_it_is(
     assert series.values.tolist() == [*range(100), *(-step for step in range(50))]
     assert elsewhere.metrics.latest(f"there/{run.id}")["loss"].count == 150
     assert imported(elsewhere, tmp_path / "running.runstone").different == ()
+
+
+def test_an_archive_travels_by_way_of_a_server(full: Run, workspace: Workspace, tmp_path: Path) -> None:
+    workspace.export_runs(tmp_path / "all.runstone")
+    left = here(workspace)
+    place = Place(str(tmp_path / "server.db"), tmp_path)
+    resources = {name: vars(place)[name] for name in ("runs", "experiments", "snapshots", "transfers")}
+    place.workspaces.create("there")
+    with closing(place.database), through("http", **resources) as asked:
+        asked.root, asked.persist = tmp_path, place.persist
+        for added in (5, 0):
+            done = transfer.import_archive(asked, "there", path=tmp_path / "all.runstone", progress=_silent)
+            assert (done.added, done.different) == (added, ())
+        arrived = tables(place.database, "there")
+        assert [table for table in left if left[table] != arrived[table]] == []
+        back = transfer.export_archive(
+            asked, "there", filter="", path=tmp_path / "back.runstone", family=True, progress=_silent
+        )
+        assert back.runs == 5
+    home = Workspace(workspace_name="home", history=tmp_path / "home")
+    assert home.import_runs(tmp_path / "back.runstone").added == 5
+    again = tables(home._service.database, "home")
+    assert [table for table in left if left[table] != again[table]] == []
+    disconnect(tmp_path / "home")
 
 
 def test_every_export_of_a_busy_run_is_of_one_moment(

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -226,7 +227,11 @@ class _Arrivals:
 
     def _keep(self, contents: Iterable[Blob]) -> None:
         wanted = {blob.sha256: blob for blob in contents if blob.sha256 not in self._lost}
-        for sha256 in self._service.transfers.missing(tuple(wanted.values())):
+        blobs = iter(wanted.values())
+        missing: list[str] = []
+        while some := tuple(islice(blobs, PAGE)):
+            missing += self._service.transfers.missing(some)
+        for sha256 in missing:
             with self._reader.content(sha256, wanted[sha256].size) as stream:
                 found = self._service.snapshots.keep(stream)
             if found != wanted[sha256]:

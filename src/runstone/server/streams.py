@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from runstone.model.errors import Invalid
+from runstone.server import transfers
 from runstone.server.answers import Endpoint, answer
 from runstone.service.artifacts import Artifacts
 from runstone.service.logs import Logs
@@ -42,6 +43,19 @@ def endpoints(resources: Mapping[str, Any]) -> list[tuple[str, str, Endpoint]]:
         found += [
             ("PUT", "/contents", _keep(resources["snapshots"])),
             ("GET", "/contents/{sha256}", _content(resources["snapshots"])),
+        ]
+    if "transfers" in resources:
+        found += [
+            (
+                "GET",
+                "/runs/{workspace}/{run}/export",
+                transfers.leaving(resources["transfers"], parts=_parts, headers=INERT),
+            ),
+            (
+                "POST",
+                "/workspaces/{workspace}/import",
+                transfers.arriving(resources["transfers"], incoming=_incoming),
+            ),
         ]
     return found
 

@@ -12,6 +12,7 @@ from runstone.service import wire
 from runstone.service.artifacts import Artifacts
 from runstone.service.http import Http
 from runstone.service.logs import PART, Logs
+from runstone.service.remote_transfers import RemoteTransfers
 from runstone.service.snapshots import Snapshots
 
 Resource = TypeVar("Resource")
@@ -20,7 +21,7 @@ _HEADERS = {"Content-Type": wire.PACKED, "Accept": wire.PACKED}
 
 def resource(name: str, http: Http) -> Any:
     """The operations of a resource, carried out by a server."""
-    kind = {"artifacts": _Artifacts, "logs": _Logs, "snapshots": _Snapshots}.get(name, wire.RESOURCES[name])
+    kind = _STREAMING.get(name, wire.RESOURCES[name])
     asking = {call.name: _asking(call) for call in wire.calls() if call.resource == name}
     found: Any = type(kind.__name__, (kind,), asking)
     # not initialised: what an embedded resource needs is on the server
@@ -63,6 +64,13 @@ class _Snapshots(Snapshots):
         return cast(BinaryIO, self._http.open(f"{wire.PREFIX}/contents/{_quoted(sha256)}"))
 
 
+# The resources with operations whose bodies are streams.
+_STREAMING: dict[str, type] = {
+    "artifacts": _Artifacts,
+    "logs": _Logs,
+    "snapshots": _Snapshots,
+    "transfers": RemoteTransfers,
+}
 _STREAM = {"Content-Type": "application/octet-stream", "Accept": wire.PACKED}
 
 

@@ -74,9 +74,10 @@ class Transfers:
         wanted = {blob.sha256: blob.size for blob in contents}
         return tuple(sha for sha, size in wanted.items() if not self._blobs.exists(sha, size=size))
 
+    @operation("POST /workspaces/{workspace}/import/known")
     def known(self, workspace: str, document: bytes) -> Arrival | None:
-        """Whether a run is there already (POST /workspaces/{workspace}/import/known): ``PRESENT`` when it is
-        as the document says, ``DIFFERENT`` when it is not; None when there is no run of its id."""
+        """Whether a run is there already: ``PRESENT`` when it is as the document says, ``DIFFERENT`` when it
+        is not; None when there is no run of its id."""
         from runstone.store import arrival, departure
 
         given = _portable(document)
