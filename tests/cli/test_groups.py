@@ -238,3 +238,48 @@ def test_ids_names_and_keys_are_completed_in_bash(typed: str, found: list[str], 
     done = call(str(Path(sys.executable).with_name("runstone")), cwd=project, env=given)
     assert (done.code, done.err) == (0, "")
     assert [line.partition(",")[2] for line in done.out.splitlines() if line] == found
+
+
+def test_models_are_registered_from_runs_and_files_shown_changed_downloaded_and_deleted(
+    runstone: Call, write
+):
+    write(
+        "train.py",
+        "from pathlib import Path\nfrom azureml.core import Run\nPath('outputs').mkdir(exist_ok=True)\n"
+        "Path('outputs/model.bin').write_bytes(b'weights')\nRun.get_context()\n",
+    )
+    assert runstone("run", "submit-script", "-e", "models", "-t", "run.json", "train.py").code == 0
+    words = ("model", "register", "-n", "digits", "-f", "run.json", "--asset-path", "outputs/model.bin")
+    made = runstone(*words, "--tag", "stage=test", "--property", "data=v1").json
+    assert (made["id"], made["tags"], made["properties"]) == ("digits:1", {"stage": "test"}, {"data": "v1"})
+    assert made["runId"] == json.loads(Path("run.json").read_text())["runId"]
+    write("local.bin", "more")
+    assert runstone("model", "register", "-n", "digits", "-p", "local.bin").json["version"] == 2
+    assert [one["id"] for one in runstone("model", "list").json] == ["digits:2", "digits:1"]
+    assert [one["id"] for one in runstone("model", "list", "--tag", "stage=test").json] == ["digits:1"]
+    assert [one["id"] for one in runstone("model", "list", "--latest", "-r", made["runId"]).json] == []
+    changed = runstone("model", "update", "-i", "digits:1", "--add-tag", "stage=live", "-d", "good").json
+    assert (changed["tags"], changed["description"]) == ({"stage": "live"}, "good")
+    done = runstone("model", "download", "-i", "digits:1", "-t", "models")
+    assert Path(done.out.strip()).read_bytes() == b"weights"
+    assert runstone("model", "delete", "-n", "digits").code == 2
+    assert runstone("model", "delete", "-i", "digits:2").code == 0
+    assert runstone("model", "show", "-n", "digits").json["version"] == 1
+    missing = runstone("model", "show", "-n", "none")
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
+    assert runstone("model", "register", "-n", "digits").code == 2
+    assert runstone("model", "show").code == 2
+
+
+def test_data_sets_are_registered_listed_shown_and_forgotten(runstone: Call, write):
+    write("data/a.csv", "x,y\n1,2\n")
+    words = ("dataset", "register", "-n", "digits", "--format", "delimited", "data/*.csv")
+    made = runstone(*words, "--tag", "kind=small").json
+    assert (made["name"], made["version"], made["type"]) == ("digits", 1, "Tabular")
+    assert made["tags"] == {"kind": "small"}
+    assert runstone("dataset", "register", "-n", "folder", "data").json["type"] == "File"
+    assert [one["name"] for one in runstone("dataset", "list").json] == ["digits", "folder"]
+    assert runstone("dataset", "show", "-n", "digits").json == made
+    assert runstone("dataset", "unregister", "-n", "folder").code == 0
+    missing = runstone("dataset", "show", "-n", "folder")
+    assert (missing.code, missing.err.count("\n")) == (1, 1)

@@ -35,6 +35,8 @@ COMMANDS = {
     "watch": ("watch:watch", "Watch the runs that go on."),
     "experiment": ("experiments:experiment", "Experiments: named sets of runs."),
     "workspace": ("workspaces:workspace", "Workspaces: names under which experiments are kept apart."),
+    "model": ("models:model", "Models: files under a name, in versions."),
+    "dataset": ("datasets:dataset", "Data sets: recipes under a name, in versions."),
     "environment": ("environments:environment", "Environments: registered in versions."),
     "computetarget": ("targets:computetarget", "Compute targets: where submitted runs are computed."),
     "login": ("account:login", "Log in to a server; a history in a directory needs no login."),
