@@ -65,9 +65,7 @@ def show(scope: Scope, out: Output, *, name: str, version: str) -> None:
 @click.command("register")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--name", "-n", required=True, help="The name of the data set.")
-@click.option(
-    "--format", "kind", type=click.Choice(FORMATS), default="file", help="What is in them; file."
-)
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="file", help="What is in them; file.")
 @click.option("--datastore", help="The datastore that the paths are of; this machine by default.")
 @click.option("--description", "-d", help="What the data are.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be repeated.")
