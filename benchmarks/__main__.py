@@ -9,12 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks import journal_cost, memory, metric_cost, recording, searching, startup, submitting
+from benchmarks import (
+    command_line,
+    journal_cost,
+    memory,
+    metric_cost,
+    recording,
+    searching,
+    startup,
+    submitting,
+)
 from benchmarks.figures import Figure, header, line, load, machine
 from benchmarks.peers import REQUIREMENTS, Tracker, peer
 from runstone import __version__
 
-SUBJECTS = ("start", "log", "peers", "points", "search", "submit")
+SUBJECTS = ("start", "log", "peers", "points", "search", "submit", "cli")
 RUNS = (10_000, 100_000)
 FEW_RUNS = (300,)
 # MLflow is searched among no more: each of its queries takes seconds from there on.
@@ -52,6 +61,7 @@ def _figures(peers: list[Tracker], options: argparse.Namespace) -> Iterator[Figu
         lambda: metric_cost.figures(quick=quick),
         lambda: _searches(peers, counts),
         lambda: submitting.figures(8 if quick else options.submissions),
+        lambda: command_line.figures(counts[-1], quick=quick),
     )
     for name, figures in zip(SUBJECTS, subjects, strict=True):
         if options.only in (None, name):

@@ -30,6 +30,8 @@ LINES = (
     "8 no-op runs, 4 at a time: median",
     "submit(): median",
     "a printed line until it is seen",
+    "runstone --help",
+    "runstone run list, 300 runs",
 )
 
 
