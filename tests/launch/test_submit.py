@@ -299,6 +299,17 @@ def test_a_history_may_be_in_a_directory_with_a_colon(tmp_path: Path, monkeypatc
         disconnect(bench.history)
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next_agent(bench: Bench):
+    lost, new = (work_folder(bench.history, f"default/{name}") for name in ("lost", "new"))
+    for folder in (lost, new):
+        (folder / "1").mkdir(parents=True)
+        (folder / "environment.json").write_text("{}")
+    os.utime(lost, (1, 1))
+    bench.submit("pass").wait_for_completion()
+    assert not lost.exists()
+    assert new.exists()
+
+
 def test_jobs_wait_for_their_turn_by_priority(bench: Bench):
     blocked = [bench.submit("import time; time.sleep(60)") for _ in range(2)]
     bench.until(lambda: all(run.get_status() == "Running" for run in blocked))

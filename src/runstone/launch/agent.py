@@ -24,7 +24,7 @@ from runstone.model.errors import Busy, Conflict, Gone, NotFound, RunstoneError
 from runstone.model.jobs import CLAIMED, DRIVERS, LOCAL, QUEUED, STARTED, Job, Target
 from runstone.model.runs import Status
 from runstone.service.connect import Service, connect
-from runstone.service.surroundings import remove
+from runstone.service.surroundings import remove, sweep
 from runstone.store.claim import Claim
 
 PAUSE_SECONDS = 0.1
@@ -164,8 +164,8 @@ class Agent:
         with suppress(Conflict, Gone, NotFound):
             self._service.runs.move(job.run, status, error=error)
         with suppress(Conflict, NotFound):
-            self._service.jobs.end(job.run, attempt=job.attempt)
             remove(self._service.root, job.run)
+            self._service.jobs.end(job.run, attempt=job.attempt)
 
     def _gone(self, job: Job) -> None:
         """The supervisor is gone, and the job has not ended: take over, or start again what never ran."""
@@ -243,6 +243,7 @@ def main(arguments: Sequence[str]) -> int:
         # a job that was submitted while we were leaving found the claim held, and started nobody
         while service.jobs.active():
             with Claim(root, "agent"):
+                sweep(root, active=[job.run for job in service.jobs.active()])
                 Agent(service).work()
     except Conflict:
         return 0

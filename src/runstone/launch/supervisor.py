@@ -232,9 +232,10 @@ class Supervisor:
         with suppress(Conflict, Gone, NotFound):
             # the script may have said itself how it ended: its word stands
             self._service.runs.move(self._job.run, ending.status, error=error)
+        # before the job ends, after which nobody would look: secrets are among it
+        self._folder.remove()
         with suppress(Conflict):
             self._service.jobs.end(self._job.run, attempt=self._job.attempt)
-        self._folder.remove()
 
     def _delivered(self, ending: endings.Ending) -> endings.Ending:
         """The ending, once the script's outputs are where they belong; Failed when they cannot be."""

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from runstone.model.errors import Invalid
 from runstone.model.jobs import Spec
 
+# Between what is left for a run and the run itself there are moments only.
+LONG_SECONDS = 3600.0
 _ENVIRONMENT, _ASIDE = "environment.json", "job.json"
 # What of a job may hold secrets.
 _PRIVATE = ("command", "environment", "variables", "plan")
@@ -56,6 +59,16 @@ def whole(history: Path, run: str, *, spec: Spec) -> Spec:
 def remove(history: Path, run: str) -> None:
     """Remove what was left for a run that nobody will start, and its other working files."""
     shutil.rmtree(work_folder(history, run), ignore_errors=True)
+
+
+def sweep(history: Path, *, active: Collection[str], older_than: float = LONG_SECONDS) -> None:
+    """Remove what killed processes left for runs that are not active, after ``older_than`` seconds."""
+    kept = {work_folder(history, run).name for run in active}
+    before = time.time() - older_than
+    for folder in (history / "work").glob("[0-9a-f]" * 32):
+        with suppress(OSError):
+            if folder.name not in kept and folder.stat().st_mtime < before:
+                shutil.rmtree(folder)
 
 
 def left(history: Path, run: str) -> dict[str, str] | None:
