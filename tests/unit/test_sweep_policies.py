@@ -78,6 +78,12 @@ def test_the_median_policy_compares_the_best_with_the_median_of_averages():
     assert ended(median, 1, alone=[0.1]) == set()
 
 
+def test_a_nan_among_its_values_does_not_count_in_a_runs_average():
+    # averages: 0.8, 0.7, 0.2
+    runs = {"high": [0.8, 0.8], "holed": [0.7, math.nan], "low": [0.2, 0.2]}
+    assert ended(MedianStoppingPolicy(), 2, **runs) == {"low"}
+
+
 def test_truncation_ends_the_lowest_of_those_that_came_as_far():
     lowest = TruncationSelectionPolicy(40)
     runs: dict[str, Any] = {"a": [0.1], "b": [0.2], "c": [0.3], "d": [0.4], "e": [0.5]}

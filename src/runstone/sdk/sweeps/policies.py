@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, ClassVar
@@ -37,10 +37,9 @@ class Curves:
     ) -> Curves:
         """The curves of what each run has logged; a NaN or an infinity is worse than every number."""
         worths = {run: [_worth(value * sign) for value in values] for run, values in logged.items()}
-        sums = {run: accumulate(values) for run, values in worths.items()}
         return cls(
             bests={run: list(accumulate(values, max)) for run, values in worths.items()},
-            averages={run: [total / n for n, total in enumerate(sums[run], 1)] for run in sums},
+            averages={run: list(_averages(values)) for run, values in worths.items()},
             sign=sign,
             ended=frozenset(ended),
         )
@@ -225,6 +224,15 @@ def policy(document: Mapping[str, Any]) -> EarlyTerminationPolicy:
 
 def _worth(value: float) -> float:
     return value if math.isfinite(value) else WORST
+
+
+def _averages(worths: Iterable[float]) -> Iterator[float]:
+    """The average of the numbers up to each interval; one NaN does not make a run the worst of all."""
+    total, count = 0.0, 0
+    for worth in worths:
+        if worth != WORST:
+            total, count = total + worth, count + 1
+        yield total / count if count else WORST
 
 
 def _until(values: Sequence[float], interval: int) -> float:
