@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,12 @@ import pytest
 from runstone.journal import frames
 from runstone.journal.frames import RECORD, SHAPE, Shape
 from runstone.journal.reader import pending
+from runstone.journal.shipper import Shipper
+from runstone.journal.sink import Limits
+from runstone.journal.writer import Writer
 from runstone.model.errors import Conflict
+
+SMALL = Limits(segment_bytes=2048)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,60 @@ class History:
 def left(journal: Path, writer: str, after: int = 0) -> list[Said]:
     """What a writer has left, as a history would understand it."""
     return [record for batch in pending(journal, writer, after=after) for record in said(batch.records)]
+
+
+def values(writer: Writer, name: str = "m", after: int = 0) -> list[Any]:
+    """The values of a metric that a writer has left."""
+    found = left(writer.journal, writer.id, after)
+    return [record.values[name] for record in found if name in record.values]
+
+
+def log(writer: Writer, first: int, last: int) -> None:
+    """Log the numbers from the first on, before the last, as values and steps of `m`."""
+    for n in range(first, last):
+        writer.log("m", n, step=n)
+
+
+def files(journal: Path) -> list[Path]:
+    """The segments that lie in a journal."""
+    return list(journal.rglob("*.rsj"))
+
+
+def eventually(condition: Callable[[], Any]) -> None:
+    """Wait for what another thread or process brings about."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+class Told(list[str]):
+    """The warnings that were given."""
+
+    def __call__(self, message: str) -> None:
+        self.append(message)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def history() -> History:
+    return History()
+
+
+@pytest.fixture
+def writer(journal: Path, told: Told) -> Writer:
+    return Writer(journal, "run", warn=told)
+
+
+@pytest.fixture
+def shipper(history: History, journal: Path, told: Told) -> Iterator[Shipper]:
+    shipper = Shipper(history, journal, warn=told, limits=SMALL)
+    yield shipper
+    shipper.close()
 
 
 @pytest.fixture

@@ -9,21 +9,15 @@ import pytest
 
 from runstone.journal import frames, segment
 from runstone.journal.reader import Reader, pending
-from runstone.journal.sink import Limits
 from runstone.journal.writer import Writer
-from tests.journals import journal, left, said
+from tests.journals import SMALL, journal, left, log, said
 
 __all__ = ["journal"]
 
 
 @pytest.fixture
 def writer(journal: Path) -> Writer:
-    return Writer(journal, "run", limits=Limits(segment_bytes=2048))
-
-
-def log(writer: Writer, first: int, last: int) -> None:
-    for n in range(first, last):
-        writer.log("m", n, step=n)
+    return Writer(journal, "run", limits=SMALL)
 
 
 def read(reader: Reader, limit: int = 1024) -> list[int]:

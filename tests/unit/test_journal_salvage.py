@@ -5,37 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from runstone.journal import segment
 from runstone.journal.writer import Writer
-from tests.journals import journal, left
+from tests.journals import Told, journal, told, values, writer
 
-__all__ = ["journal"]
-
-
-class Told(list[str]):
-    """The warnings that were given."""
-
-    def __call__(self, message: str) -> None:
-        self.append(message)
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def writer(journal: Path, told: Told) -> Writer:
-    return Writer(journal, "run", warn=told)
-
-
-def values(writer: Writer, name: str = "m", after: int = 0) -> list[Any]:
-    found = left(writer.journal, writer.id, after)
-    return [record.values[name] for record in found if name in record.values]
+__all__ = ["journal", "told", "writer"]
 
 
 def test_a_deleted_journal_is_written_anew(journal: Path, writer: Writer, told: Told):

@@ -4,55 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runstone.journal import segment
 from runstone.journal.shipper import Shipper
-from runstone.journal.sink import Limits
-from runstone.journal.writer import Writer
 from runstone.model.errors import Busy, Conflict, Gone, Invalid, TooLarge
-from tests.journals import History, journal, said
+from tests.journals import History, Told, eventually, files, history, journal, log, said, shipper, told
 
-__all__ = ["journal"]
-
-SMALL = Limits(segment_bytes=2048)
-
-
-@pytest.fixture
-def history() -> History:
-    return History()
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def shipper(history: History, journal: Path, told: list[str]) -> Iterator[Shipper]:
-    shipper = Shipper(history, journal, warn=told.append, limits=SMALL)
-    yield shipper
-    shipper.close()
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
-def files(journal: Path) -> list[Path]:
-    return list(journal.rglob("*.rsj"))
-
-
-def log(writer: Writer, first: int, last: int) -> None:
-    for n in range(first, last):
-        writer.log("m", n, step=n)
+__all__ = ["history", "journal", "shipper", "told"]
 
 
 def test_what_is_logged_arrives_by_itself(history: History, shipper: Shipper):
@@ -109,7 +70,7 @@ def test_what_is_logged_after_the_end_arrives_too(history: History, shipper: Shi
     "error", [Busy("busy"), ConnectionError("away"), TimeoutError("slow"), OSError(28, "full")]
 )
 def test_a_history_that_is_away_is_tried_again(
-    history: History, shipper: Shipper, told: list[str], error: Exception
+    history: History, shipper: Shipper, told: Told, error: Exception
 ):
     history.trouble = [error] * 3
     writer = shipper.writer("run")
@@ -132,7 +93,7 @@ def test_without_a_timeout_a_history_that_is_away_is_not_waited_for(history: His
 
 
 def test_an_error_that_nobody_foresaw_is_told_once_and_tried_again(
-    history: History, shipper: Shipper, told: list[str]
+    history: History, shipper: Shipper, told: Told
 ):
     history.trouble = [KeyError("a mistake of ours")] * 3
     writer = shipper.writer("run")
@@ -145,7 +106,7 @@ def test_an_error_that_nobody_foresaw_is_told_once_and_tried_again(
 
 @pytest.mark.parametrize(("error", "warnings"), [(Invalid("no such metric"), 1), (Gone("deleted"), 0)])
 def test_a_refusal_parks_the_journal_and_keeps_it(
-    history: History, shipper: Shipper, told: list[str], error: Exception, warnings: int
+    history: History, shipper: Shipper, told: Told, error: Exception, warnings: int
 ):
     history.trouble = [error] * 1000
     writer = shipper.writer("run")
@@ -164,7 +125,7 @@ def test_a_refusal_parks_the_journal_and_keeps_it(
     assert history.values("run", "m") == list(range(201))
 
 
-def test_a_batch_that_is_too_large_is_halved(history: History, journal: Path, told: list[str]):
+def test_a_batch_that_is_too_large_is_halved(history: History, journal: Path, told: Told):
     class Narrow(History):
         def append(self, run: str, *, writer: str, first: int, records: bytes, lost: int = 0) -> int:
             if len(records) > 40_000:

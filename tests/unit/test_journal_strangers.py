@@ -7,38 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runstone.journal.shipper import Shipper
-from runstone.journal.sink import Limits
 from runstone.journal.writer import Writer
-from tests.journals import History, journal
+from tests.journals import SMALL, History, eventually, files, history, journal, log, shipper, told
 
-__all__ = ["journal"]
-
-SMALL = Limits(segment_bytes=2048)
-
-
-@pytest.fixture
-def history() -> History:
-    return History()
-
-
-@pytest.fixture
-def told() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def shipper(history: History, journal: Path, told: list[str]) -> Iterator[Shipper]:
-    shipper = Shipper(history, journal, warn=told.append, limits=SMALL)
-    yield shipper
-    shipper.close()
+__all__ = ["history", "journal", "shipper", "told"]
 
 
 @pytest.fixture
@@ -60,22 +38,6 @@ def stranger(journal: Path) -> Callable[..., str]:
         return done.stdout.strip()
 
     return leave
-
-
-def eventually(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
-def files(journal: Path) -> list[Path]:
-    return list(journal.rglob("*.rsj"))
-
-
-def log(writer: Writer, first: int, last: int) -> None:
-    for n in range(first, last):
-        writer.log("m", n, step=n)
 
 
 def test_what_a_dead_process_left_is_delivered_and_deleted(

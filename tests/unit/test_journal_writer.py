@@ -17,33 +17,11 @@ import pytest
 from runstone.journal import segment
 from runstone.journal.sink import Limits
 from runstone.journal.writer import Writer
-from tests.journals import Said, journal, left
+from tests.journals import Said, Told, journal, left, told, values, writer
 
-__all__ = ["journal"]
+__all__ = ["journal", "told", "writer"]
 
 SMALL = Limits(segment_bytes=4096)
-
-
-class Told(list[str]):
-    """The warnings that were given."""
-
-    def __call__(self, message: str) -> None:
-        self.append(message)
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def writer(journal: Path, told: Told) -> Writer:
-    return Writer(journal, "run", warn=told)
-
-
-def values(writer: Writer, name: str = "m", after: int = 0) -> list[Any]:
-    found = left(writer.journal, writer.id, after)
-    return [record.values[name] for record in found if name in record.values]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,25 +13,16 @@ from runstone.model.errors import FilterError
 from runstone.model.query import (
     ATTRIBUTES,
     Attribute,
-    Between,
-    Compare,
     Expression,
     Field,
-    Has,
-    In,
-    Like,
-    Missing,
-    Not,
     Operand,
     Order,
-    Text,
-    all_of,
-    any_of,
     parse,
     parse_order,
 )
 from runstone.model.query.times import duration, moment
 from runstone.model.query.tree import NotANumber
+from tests import filters
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, 30, tzinfo=timezone.utc)
@@ -64,7 +55,7 @@ def fields(draw: st.DrawFn) -> Field:
     return Field(group, "loss", "min", "loss.min")
 
 
-operands = st.one_of(fields(), st.sampled_from(sorted(ATTRIBUTES)).map(Attribute))
+operands: st.SearchStrategy[Operand] = st.one_of(fields(), st.sampled_from(sorted(ATTRIBUTES)).map(Attribute))
 _VALUES = {
     "number": st.one_of(numbers, st.booleans()),
     "text": texts,
@@ -76,42 +67,12 @@ _VALUES = {
 }
 
 
-@st.composite
-def leaves(draw: st.DrawFn) -> Expression:
-    operand: Operand = draw(operands)
-    value = draw(_VALUES[operand.kind])
-    shape = draw(st.sampled_from(["compare", "in", "between", "like", "has", "missing", "null"]))
-    if shape == "has":
-        return Has(operand)
-    if shape == "missing":
-        return Missing(operand)
-    if shape == "in":
-        return In(
-            operand, tuple(draw(st.lists(_VALUES[operand.kind], min_size=1, max_size=3))), draw(st.booleans())
-        )
-    if shape == "like" and operand.kind in ("text", "loose", "status"):
-        op = draw(st.sampled_from(["like", "ilike", "contains", "startswith"]))
-        return Like(operand, op, draw(texts), draw(st.booleans()))
-    if shape == "between" and operand.kind in ("number", "time", "text", "duration"):
-        return Between(operand, value, draw(_VALUES[operand.kind]))
-    if shape == "null" and operand.kind not in ("status", "flag"):
-        return Compare(operand, draw(st.sampled_from(["=", "!="])), None)
-    ordered = operand.kind not in ("status", "flag")
-    return Compare(
-        operand, draw(st.sampled_from(["=", "!=", "<", "<=", ">", ">="] if ordered else ["=", "!="])), value
-    )
+def value(draw: st.DrawFn, operand: Operand) -> Any:
+    return draw(_VALUES[operand.kind])
 
 
 words = st.one_of(names, st.text(_LETTERS, min_size=1, max_size=6)).map(str.strip).filter(bool)
-trees = st.recursive(
-    st.one_of(leaves(), st.lists(words, min_size=1, max_size=3).map(lambda found: Text(tuple(found)))),
-    lambda parts: st.one_of(
-        parts.map(Not),
-        st.lists(parts, min_size=2, max_size=3).map(lambda found: all_of(*found)),
-        st.lists(parts, min_size=2, max_size=3).map(lambda found: any_of(*found)),
-    ),
-    max_leaves=8,
-)
+trees = filters.trees(operands, value, patterns=texts, words=words, most=8)
 
 
 @given(trees)
@@ -119,11 +80,7 @@ def test_a_tree_prints_as_text_that_reads_as_the_same_tree(tree: Expression) -> 
     assert parse(str(tree), now=NOW) == tree
 
 
-@given(
-    st.lists(
-        st.builds(Order, operands, st.booleans(), st.sampled_from(["first", "last"])), min_size=1, max_size=4
-    )
-)
+@given(st.lists(filters.keys(operands), min_size=1, max_size=4))
 def test_an_order_prints_as_text_that_reads_as_the_same_order(keys: list[Order]) -> None:
     assert parse_order(", ".join(map(str, keys))) == tuple(keys)
 

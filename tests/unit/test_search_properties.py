@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,25 +14,16 @@ from hypothesis import strategies as st
 
 from runstone.model.query import (
     Attribute,
-    Between,
-    Compare,
     Expression,
     Field,
-    Has,
-    In,
-    Like,
-    Missing,
-    Not,
     Operand,
     Order,
-    Text,
-    all_of,
-    any_of,
     parse,
 )
 from runstone.model.query.times import duration, moment
 from runstone.store import search, search_estimates
 from runstone.store.database import Database, open_database
+from tests import filters
 from tests.conftest import SEED
 from tests.found import EXPERIMENTS, START, expected, fill
 from tests.histories import KINDS, address
@@ -112,57 +104,15 @@ _VALUES = {
 }
 
 
-def value(draw: st.DrawFn, operand: Operand) -> object:
+def value(draw: st.DrawFn, operand: Operand) -> Any:
     if operand.kind in _VALUES:
         return draw(_VALUES[operand.kind])
     text = draw(_TEXTS.get(operand.name, words))
     return draw(numbers) if operand.kind == "loose" and draw(st.booleans()) else text
 
 
-@st.composite
-def leaves(draw: st.DrawFn) -> Expression:
-    operand = draw(operands)
-    first = value(draw, operand)
-    plain = operand.kind in ("status", "flag")
-    shapes = ["compare", "compare", "in", "has", "missing"]
-    if not plain:
-        shapes += ["between", "null"]
-    if operand.kind in ("text", "loose", "status"):
-        shapes.append("like")
-    shape = draw(st.sampled_from(shapes))
-    if shape == "has":
-        return Has(operand)
-    if shape == "missing":
-        return Missing(operand)
-    if shape == "in":
-        return In(operand, (first, value(draw, operand)), draw(st.booleans()))  # type: ignore[arg-type]
-    if shape == "like":
-        return Like(
-            operand,
-            draw(st.sampled_from(["like", "ilike", "contains", "startswith"])),
-            draw(patterns),
-            draw(st.booleans()),
-        )
-    if shape == "between":
-        second = value(draw, operand)
-        if isinstance(first, str) == isinstance(second, str):
-            return Between(operand, first, second)  # type: ignore[arg-type]
-    if shape == "null":
-        return Compare(operand, draw(st.sampled_from(["=", "!="])), None)
-    ops = ["=", "!="] if plain else ["=", "!=", "<", "<=", ">", ">="]
-    return Compare(operand, draw(st.sampled_from(ops)), first)  # type: ignore[arg-type]
-
-
-trees = st.recursive(
-    st.one_of(leaves(), st.lists(words, min_size=1, max_size=2).map(lambda found: Text(tuple(found)))),
-    lambda parts: st.one_of(
-        parts.map(Not),
-        st.lists(parts, min_size=2, max_size=3).map(lambda found: all_of(*found)),
-        st.lists(parts, min_size=2, max_size=3).map(lambda found: any_of(*found)),
-    ),
-    max_leaves=5,
-)
-orders = st.lists(st.builds(Order, operands, st.booleans(), st.sampled_from(["first", "last"])), max_size=3)
+trees = filters.trees(operands, value, patterns=patterns, words=words, most=5)
+orders = st.lists(filters.keys(operands), max_size=3)
 
 
 # how many runs a driver may find, and how many are sorted at once: by these the statements are chosen
