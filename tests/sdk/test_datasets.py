@@ -271,6 +271,37 @@ def test_a_data_set_tells_the_runs_that_used_it(
     assert list(Dataset.File.from_files(__file__).get_runs(workspace)) == []
 
 
+def test_runs_are_found_by_their_data(workspace: Workspace, experiment: Experiment, rows: TabularDataset):
+    ages, sums = rows.register(workspace, "ages"), rows.take(1).register(workspace, "sums")
+    first, second, third = (experiment.start_logging(display_name=name) for name in ("one", "two", "three"))
+    first.input_datasets["train"] = ages
+    second.input_datasets["train"] = sums
+    second.output_datasets["made"] = ages
+    third.input_datasets["test"] = rows.skip(1)
+    wanted = {
+        "datasets.name = 'ages'": {first, second},
+        "datasets.name = 'ages' and datasets.name = 'sums'": {second},
+        "datasets.name != 'ages'": {second},
+        "dataset.name in ('sums', 'other')": {second},
+        "datasets.name like 'a%'": {first, second},
+        "datasets.name > 'b'": {second},
+        "datasets.context = 'train'": {first, second},
+        "datasets.context = 'test'": {third},
+        "has datasets.context": {first, second, third},
+        "has datasets.name": {first, second},
+        "missing datasets.name": {third},
+        "datasets.name is null": {third},
+        "datasets.name is not null": {first, second},
+        "not datasets.name = 'ages'": {third},
+        "datasets.digest = 'x'": set(),
+        "datasets.name = 5": set(),
+    }
+    for filter, found in wanted.items():
+        assert set(workspace.search_runs(filter)) == found, filter
+        assert workspace.count_runs(filter) == len(found), filter
+    assert len(workspace.search_runs("", order_by="datasets.name")) == 3
+
+
 def test_inputs_and_outputs_that_cannot_be_are_refused(
     files: FileDataset, rows: TabularDataset, own: Datastore
 ):

@@ -157,8 +157,9 @@ def test_an_unknown_name_is_a_warning_with_the_nearest_known_one(history: Search
     assert history.page("params.zzz = 1").warnings == ("at 8: unknown param 'zzz': params.zzz = 1",)
     assert history.page("", "metrics.acuracy desc").warnings[0].endswith(": metrics.acuracy desc")
     assert history.page("missing params.zzz").warnings == ()
-    assert history.page("datasets.name = 'mnist'").warnings == (
-        "at 10: no run of this history names a data set: datasets.name = 'mnist'",
+    assert history.page("datasets.name = 'mnist'").warnings == ()
+    assert history.page("datasets.digest = 'f00'").warnings == (
+        "at 10: no digests of data sets are kept: datasets.digest = 'f00'",
     )
 
 

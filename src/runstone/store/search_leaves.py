@@ -68,6 +68,11 @@ PRESENT = {
     "display_name": "{x}.display_name IS NOT NULL",
     "children": "{x}.children > 0",
 }
+# MLflow's words for a data set: where it is looked for, and the column that says it.
+DATASETS = {
+    "name": ("{x}.kind = 'dataset'", "{x}.asset"),
+    "context": ("{x}.kind IN ('dataset', 'dataset-definition')", "{x}.name"),
+}
 # What has an index of its own, without the workspace.
 INDEXED_ALONE = ("experiment", "experiment_id", "parent", "root")
 INDEXED_ATTRIBUTES = (
@@ -132,6 +137,9 @@ class Leaves:
             key = self.scope.bind(operand.name)
             scope = f"{{x}}.kind = '{KINDS[operand.group]}' AND {{x}}.key = {key}"
             return Leaf("attributes", scope, *self._loose(term))
+        if operand.group == "datasets" and operand.name in DATASETS:
+            scope, column = DATASETS[operand.name]
+            return Leaf("lineage", scope, *self._dataset(term, column))
         metric, reducer = self.scope.names.metric(operand)
         if metric is None:
             absent = isinstance(term, Missing) or term == Compare(operand, "=", None)
@@ -197,6 +205,23 @@ class Leaves:
             rest = f"= {self.scope.bind(text[INDEXED:])}" if text[INDEXED:] else "IS NULL"
             same = f"({same} AND {{x}}.rest {rest})"
         return same if op == "=" else f"({{x}}.text IS NOT NULL AND ({same}) IS NOT TRUE)"
+
+    # -- data sets that a run reads or makes: there may be several
+
+    def _dataset(self, term: _Term, column: str) -> tuple[str, bool, bool]:
+        if isinstance(term, (Has, Missing)):
+            return "1 = 1", False, isinstance(term, Missing)
+        if isinstance(term, Like):
+            return self._like(column, term), False, False
+        if term == Compare(term.field, "=", None):
+            return "1 = 1", False, True
+        return self._combined(term, lambda op, value: self._dataset_value(column, op, value)), False, False
+
+    def _dataset_value(self, column: str, op: str, value: Value) -> str:
+        if value is None:
+            return "1 = 1"
+        exact = "" if op in ("=", "!=") else self._exact()
+        return f"{column} {exact} {_sql(op)} {self.scope.bind(str(value))}"
 
     # -- attributes of the run itself
 

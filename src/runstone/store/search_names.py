@@ -158,7 +158,7 @@ def _unknown(tx: Transaction, workspace: int, names: Names, operand: Operand) ->
         return None
     at = f"at {operand.name_at + 1}:"
     if operand.group == "datasets":
-        return f"{at} no run of this history names a data set"
+        return f"{at} no digests of data sets are kept" if operand.name == "digest" else None
     if operand.group in KINDS:
         values: dict[str, object] = {"kind": KINDS[operand.group], "key": operand.name}
         if tx.one(KEY_IS_KNOWN, values):
