@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -236,6 +238,21 @@ def test_so_many_runs_are_here_at_a_time_as_the_setting_says(bench: Bench, monke
     bench.until(lambda: [run.get_status() for run in runs] == ["Running"] * 3 + ["Queued"])
     for run in runs:
         run.cancel()
+
+
+def test_a_long_queue_is_worked_off_with_four_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, count: Callable[[int, int], int]
+):
+    monkeypatch.setenv("RUNSTONE_LOCAL_RUNS", "4")
+    runs = [bench.submit("pass") for _ in range(count(20, 500))]
+    moments = []
+    for run in runs:
+        assert run.wait_for_completion()["status"] == "Completed"
+        at = {event.body["new_status"]: event.time for event in run._service.runs.events(run._ref)}
+        moments += [(at["Preparing"], 1), (at["Completed"], -1)]
+    together = [*itertools.accumulate(step for _, step in sorted(moments))]
+    # a supervisor has its place until it has ended, a moment after it has told its run's end
+    assert 2 <= max(together) <= 4
 
 
 def test_the_script_has_its_submitters_environment_and_its_own_directory(
