@@ -55,28 +55,41 @@ def progress(done, total, *, text):
 
 Workspace.from_config().import_runs(archive, progress=progress)
 """
-# Ctrl-C, in the middle: when the run that comes fifth is begun.
-STOPPED = """
+# Something happens in the middle: when the run that comes fourth is begun.
+MIDDLE = """
 import os
+import resource
 import signal
 import sys
 
+import runstone.cli.transfer
 from runstone.cli.main import main
 from runstone.cli.progress import Progress
 
 
 class Watched(Progress):
     def at(self, done, total, *, text):
-        if done == 5:
+        if done == 3:
             assert os.path.exists(sys.argv[1] + ".part")
-            os.kill(os.getpid(), signal.SIGINT)
+            happen()
 
-
-import runstone.cli.transfer
 
 runstone.cli.transfer.Progress = Watched
+"""
+STOPPED = (
+    MIDDLE
+    + """
+happen = lambda: os.kill(os.getpid(), signal.SIGINT)
 sys.exit(main(["export", "--to", sys.argv[1]]))
 """
+)
+LIMITED = (
+    MIDDLE
+    + """
+happen = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
+sys.exit(main(["export", "--to", sys.argv[1]]))
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +232,14 @@ def test_an_export_that_is_stopped_leaves_nothing(many: Path) -> None:
         assert done.code == 130
         assert done.err == "runstone: Stopped.\n"
         assert list(many.glob("stopped*")) == []
+
+
+@pytest.mark.parametrize("ending", ["runstone", "csv", "ndjson", "parquet"])
+def test_a_disk_that_is_full_leaves_nothing_of_an_export(many: Path, ending: str) -> None:
+    done = call(sys.executable, "-c", LIMITED, f"full.{ending}", cwd=many)
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(r"runstone: full\.\w+ cannot be written .+; nothing is left of it\.\n", done.err)
+    assert list(many.glob("full*")) == []
 
 
 def test_an_archive_has_what_a_filter_finds(demo: Path, empty: Path, tmp_path: Path) -> None:

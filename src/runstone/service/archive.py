@@ -13,9 +13,10 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from runstone.model.errors import Full, Invalid
 
@@ -81,7 +82,10 @@ class Writer:
         line = {"id": id, "document": digest, "records": self.stream(records_of(self._runs), records)}
         text = json.dumps(line).encode() + b"\n"
         self._digest.update(text)
-        self._index.write(text)
+        try:
+            self._index.write(text)
+        except OSError as error:
+            raise self._full(error) from error
 
     def add(self, name: str, data: bytes) -> str:
         """An entry that is held in memory; its SHA-256."""
@@ -99,10 +103,14 @@ class Writer:
         # the same runs make the same entries: no time of day, no mode of a file
         info = zipfile.ZipInfo(name)
         info.compress_type = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
-        with self._zip.open(info, "w", force_zip64=True) as entry:
-            for part in parts:
-                digest.update(part)
-                self._write(entry, part)
+        try:
+            with self._zip.open(info, "w", force_zip64=True) as entry:
+                for part in parts:
+                    digest.update(part)
+                    entry.write(part)
+        except OSError as error:
+            # what is read is told by its own name: this is the file that is written
+            raise self._full(error) from error
         return digest.hexdigest()
 
     def finish(self, manifest: Mapping[str, Any], experiments: Iterable[Mapping[str, Any]]) -> int:
@@ -130,15 +138,11 @@ class Writer:
     ) -> None:
         # a ZIP that is left open writes its directory when it is collected
         self._zip.fp = None
-        self._file.close()
-        self._index.close()
+        for file in (self._file, self._index):
+            # what is still buffered finds no room either
+            with suppress(OSError):
+                file.close()
         self._part.unlink(missing_ok=True)
-
-    def _write(self, entry: IO[bytes], part: bytes) -> None:
-        try:
-            entry.write(part)
-        except OSError as error:
-            raise self._full(error) from error
 
     def _full(self, error: OSError) -> Full:
         return Full(f"{self.path} cannot be written ({error.strerror}); nothing is left of it.")
