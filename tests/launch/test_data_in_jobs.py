@@ -160,6 +160,16 @@ def test_references_to_a_datastore_become_paths(bench: Bench, own: Datastore):
     assert list(run.input_datasets) == ["raw"]
 
 
+def test_a_reference_to_a_folder_that_is_not_there_makes_it(bench: Bench, own: Datastore, tmp_path: Path):
+    text = "import sys; open(sys.argv[1] + '/model.txt', 'w').write('made')"
+    bench.submit(text, own.path("models/new").as_mount()).wait_for_completion()
+    assert Path(own.location, "models", "new", "model.txt").read_text() == "made"
+    Path(own.location, "away").symlink_to(tmp_path)
+    run = bench.submit(text, own.path("away/new").as_mount())
+    assert "link" in run.wait_for_completion(raise_on_error=False)["error"]["error"]["message"]
+    assert not (tmp_path / "new").exists()
+
+
 def test_data_in_object_storage_come_and_go(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with S3.started() as server:
         monkeypatch.setenv("MY_S3_KEY", server.secret)
@@ -276,6 +286,14 @@ def test_the_data_of_a_submitted_run_are_known_at_once(bench: Bench, files: File
     assert list(run.input_datasets) == ["train"]
     assert list(files.get_runs()) == [run]
     run.cancel()
+
+
+def test_an_argument_that_is_secret_leaves_the_data_as_they_are(bench: Bench, files: FileDataset):
+    text = "import os, sys; print(sys.argv[2], sorted(os.listdir(sys.argv[3])))"
+    run = bench.submit(text, "--password", "hunter2-canary", files.as_named_input("train").as_mount())
+    run.wait_for_completion()
+    assert bench.printed(run) == "hunter2-canary ['a.csv', 'b.csv']\n"
+    assert list(run.input_datasets) == ["train"]
 
 
 def test_a_command_is_given_its_data_too(bench: Bench, files: FileDataset):

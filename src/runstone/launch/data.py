@@ -84,6 +84,9 @@ class JobData:
         whole = None if one["mechanism"] == DOWNLOAD or one["path"] else files_of.whole_folder(stores, recipe)
         if whole is not None:
             return str(whole)
+        if one.get("made"):
+            files_of.make_folder(stores, recipe)
+            return self._input({**one, "made": False}, environ, look)
         target = self._place(one, "inputs", one["path"])
         found = files_of.files(stores, recipe)
         if not found:

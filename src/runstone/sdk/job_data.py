@@ -57,7 +57,9 @@ def document(workspace: Workspace, config: ScriptRunConfig) -> dict[str, Any] | 
             data = kept.keep(Data(Recipe(FILE, (Source(one.path_on_datastore, one.datastore.name),))))
             mode = DOWNLOAD if one.mode == "download" else MOUNT
             path = inside(one.path_on_compute)
-            inputs.append(_input(one.data_reference_name, mode, data=data, path=path))
+            given_there = _input(one.data_reference_name, mode, data=data, path=path)
+            # older scripts write into what they mount
+            inputs.append({**given_there, "made": mode == MOUNT})
     return {"inputs": inputs, "outputs": outputs} if inputs or outputs else None
 
 

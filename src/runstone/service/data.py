@@ -86,6 +86,13 @@ def whole_folder(stores: Datastores, recipe: Recipe) -> Path | None:
     return path if path is not None and path.is_dir() else None
 
 
+def make_folder(stores: Datastores, recipe: Recipe) -> None:
+    """Make the folder that a recipe of one source means, where it is missing from a directory."""
+    storage, base = stores.place(recipe.sources[0])
+    if isinstance(storage, Directory) and storage.local(base) is None:
+        storage.make(base)
+
+
 def download(
     found: Sequence[File],
     target: Path,

@@ -90,6 +90,16 @@ class Directory:
         kind = stat.S_IFMT(os.stat(real).st_mode)
         return Path(real) if kind in (stat.S_IFREG, stat.S_IFDIR) else None
 
+    def make(self, name: str) -> Path:
+        """A folder, made if it is not there; Invalid when a part of its path is a link, or a file."""
+        path = self.root
+        for part in filter(None, folder_name(name).split("/")):
+            path = path / part
+            if path.is_symlink() or (path.exists() and not path.is_dir()):
+                raise Invalid(f"{path} is no directory of {self.root}: it is a link or a file.")
+            path.mkdir(exist_ok=True)
+        return path
+
 
 class Web:
     """One file behind an http or https address."""
