@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Call, Done, environment
+from tests.scripts import HUMBLE
 
 MAKE = """
 import numpy as np
@@ -144,6 +145,19 @@ def test_the_journal_of_a_killed_process_is_named_and_taken_in_on_request(
     )
     row = filled("run", "show", "-r", "killed").json
     assert (row["status"], row["metrics"]) == ("Failed", {"loss": 99.0})
+
+
+def test_a_journal_that_one_may_not_read_is_named(filled, history: Path, write, python):
+    write("killed.py", KILLED)
+    assert python("killed.py").code == -signal.SIGKILL
+    (journal,) = (history / "journal").iterdir()
+    journal.chmod(0)
+    write("look.py", HUMBLE + "from runstone.cli.main import main\nmain(['doctor', '-o', 'table'])\n")
+    done = python("look.py")
+    assert lines(done, "Journals") == ["nothing is waiting"]
+    (left,) = lines(done, "Left over")
+    assert left.startswith(f"{journal}: a journal that you may not read")
+    journal.chmod(0o700)
 
 
 @pytest.fixture

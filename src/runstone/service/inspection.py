@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,9 @@ def _endings(database: Database) -> Iterator[Ending]:
 
 
 def _leftovers(database: Database, root: Path) -> Iterator[str]:
+    for path in sorted((root / "journal").glob("*")):
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+            yield f"{path}: a journal that you may not read; its owner's next look at the history takes it in"
     try:
         with database.read() as tx:
             going_on = {recovery.spool_of(root, ref) for ref, *_ in runs.unfinished(tx)}
