@@ -32,7 +32,7 @@ class Keeper:
         self._kept: dict[str, tuple[int, int]] = {}
         self._again = time.monotonic() + EVERY_SECONDS
 
-    def look(self, meanwhile: Callable[[], None]) -> None:
+    def look(self, meanwhile: Callable[[], object]) -> None:
         """Upload what has changed, every ten seconds. ``meanwhile`` is called for every part of a file; what
         it raises ends the upload."""
         if time.monotonic() < self._again:
@@ -40,18 +40,18 @@ class Keeper:
         self._keep(REST_SECONDS, meanwhile)
         self._again = time.monotonic() + EVERY_SECONDS
 
-    def keep_files(self, meanwhile: Callable[[], None]) -> None:
+    def keep_files(self, meanwhile: Callable[[], object]) -> None:
         """Upload every file that is not there yet as it is now."""
         self._keep(0.0, meanwhile)
 
-    def keep_log(self, meanwhile: Callable[[], None]) -> None:
+    def keep_log(self, meanwhile: Callable[[], object]) -> None:
         """Make what the script has printed a file of the run; it grows no more."""
         with suppress(OSError, RunstoneError):
             if self._folder.log.stat().st_size:
                 self._upload(LOG, self._folder.log, meanwhile)
             self._folder.log.unlink()
 
-    def _keep(self, rest: float, meanwhile: Callable[[], None]) -> None:
+    def _keep(self, rest: float, meanwhile: Callable[[], object]) -> None:
         for name in KEPT:
             root = self._folder.code / name
             if not root.is_dir():
@@ -61,7 +61,7 @@ class Keeper:
                 with suppress(OSError, RunstoneError):
                     self._changed(f"{name}/{relative}", path, rest=rest, meanwhile=meanwhile)
 
-    def _changed(self, name: str, path: Path, *, rest: float, meanwhile: Callable[[], None]) -> None:
+    def _changed(self, name: str, path: Path, *, rest: float, meanwhile: Callable[[], object]) -> None:
         now = path.stat()
         seen = (now.st_size, now.st_mtime_ns)
         if self._kept.get(name) == seen or time.time() - now.st_mtime < rest:
@@ -69,7 +69,7 @@ class Keeper:
         self._upload(name, path, meanwhile)
         self._kept[name] = seen
 
-    def _upload(self, name: str, path: Path, meanwhile: Callable[[], None]) -> None:
+    def _upload(self, name: str, path: Path, meanwhile: Callable[[], object]) -> None:
         with opened(path) as stream:
             watched = cast(BinaryIO, _Watched(stream, meanwhile))
             self._service.artifacts.upload(self._run, name, content=watched)
@@ -80,7 +80,7 @@ class _Watched:
     """What an upload needs of a file; somebody is called before each part is read."""
 
     stream: BinaryIO
-    look: Callable[[], None]
+    look: Callable[[], object]
 
     def read(self, size: int) -> bytes:
         self.look()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from runstone.journal.identity import alive, here, identify
@@ -227,7 +228,8 @@ class Supervisor:
             # what it made is not all here: it has not completed
             ending = endings.canceled() if ending.status is Status.COMPLETED else ending
         error = endings.with_last_lines(ending.error, self._folder.log)
-        self._keeper.keep_log(self._end_if_cancelled)
+        # a cancel that comes now finds everything done but this, which belongs to every end
+        self._keeper.keep_log(partial(self._over, limited=False))
         self._service.shipper.drain_all()
         with suppress(Conflict, Gone, NotFound):
             # the script may have said itself how it ended: its word stands
