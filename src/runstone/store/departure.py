@@ -10,7 +10,7 @@ from zlib import crc32
 
 from runstone.model.metrics import Latest
 from runstone.model.portable import Portable
-from runstone.store import records, runs, summaries
+from runstone.store import latest, records, runs, summaries
 from runstone.store.database import Row, Transaction
 
 HEARTBEAT = "SELECT heartbeat, refreshed FROM runs WHERE n = :run"
@@ -66,7 +66,7 @@ def document(tx: Transaction, run: int) -> Portable:
     """What is known of a run but for its records."""
     row = tx.one(HEARTBEAT, {"run": run})
     job = tx.one(JOB, {"run": run})
-    counts = (latest.count for latest in summaries.current(tx, run).values())
+    counts = (one.count for one in summaries.current(tx, run).values())
     return Portable(
         runs.load(tx, [run])[0],
         logged=sum(counts),
@@ -81,7 +81,7 @@ def leaving(tx: Transaction, run: int) -> Iterator[records.Record]:
         yield records.Event(row["sequence"], row["time"], row["category"], row["body"])
     for row in tx.execute(FILES, {"run": run}):
         yield records.File(row["name"], row["version"], row["sha256"], row["size"], row["created"])
-    known: dict[str, Latest] = summaries.stored(tx, run)
+    known: dict[str, Latest] = latest.stored(tx, run)
     for name in sorted(known):
         yield records.Summary(known[name])
     metrics = [(row["metric"], row["name"]) for row in tx.execute(METRICS, {"run": run})]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 from zlib import crc32
 
@@ -15,15 +15,8 @@ from runstone.model.names import VALUE
 from runstone.store import metric_names
 from runstone.store.database import Row, Transaction
 from runstone.store.decode import Array
+from runstone.store.latest import READ_REFRESHED, stored
 from runstone.store.pieces import Gathering, Piece, collect
-
-SUMMARIES = """
-SELECT m.name, l.*
-  FROM metric_latest l
-  JOIN metrics m ON m.id = l.metric
- WHERE l.run = :run"""
-
-SUMMARIES_OF = f"{SUMMARIES} AND m.digest IN ({metric_names.DIGESTS})"
 
 WRITE = """
 INSERT INTO metric_latest (run, metric, kind, count, points, nans, repeated, last, last_nan, min, max,
@@ -39,8 +32,6 @@ VALUES (:run, :metric, :kind, :count, :points, :nans, :repeated, :last, :last_na
 LOCK = "SELECT refreshed FROM runs WHERE n = :run {for_update}"
 
 REFRESHED = "UPDATE runs SET refreshed = :last WHERE n = :run"
-
-READ_REFRESHED = "SELECT refreshed FROM runs WHERE n = :run"
 
 BATCHES = """
 SELECT id, count, crc, data
@@ -59,9 +50,6 @@ HAVING MAX(b.id) > r.refreshed"""
 
 # So many batches are in memory at once: a shipper sends at most a segment in one.
 SLICE = 16
-# More names than this are looked up all at once.
-MANY = 256
-FIELDS = tuple(field.name for field in fields(Latest))
 
 
 def refresh(tx: Transaction, run: int) -> None:
@@ -110,14 +98,6 @@ def current(tx: Transaction, run: int) -> dict[str, Latest]:
         found |= advanced(found, collect(whole(batches)))
         after = batches[-1]["id"]
     return found
-
-
-def stored(tx: Transaction, run: int, names: Sequence[str] | None = None) -> dict[str, Latest]:
-    """The summaries as they were last written, at least those of ``names``."""
-    if names is None or len(names) > MANY:
-        return {row["name"]: _latest(row) for row in tx.execute(SUMMARIES, {"run": run})}
-    values = ({"run": run, **slots} for slots in metric_names.slots(names))
-    return {row["name"]: _latest(row) for some in values for row in tx.execute(SUMMARIES_OF, some)}
 
 
 def whole(batches: Iterable[Row]) -> Iterator[bytes]:
@@ -188,11 +168,6 @@ def _text(value: str | None) -> str | None:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
-
-
-def _latest(row: Row) -> Latest:
-    known = {key: row[key] for key in FIELDS}
-    return Latest(**{**known, "last": math.nan if row["last_nan"] else row["last"]})
 
 
 def _row(latest: Latest) -> dict[str, Any]:
