@@ -145,3 +145,42 @@ def test_a_run_is_canceled(shell: Shell, write: Callable[[str, str], Path]):
     assert "is Canceled already" in again.err
     other = shell(f"runstone run cancel -r {id} -w workspace_name -e another")
     assert "not of 'another'" in other.err
+
+
+SWEEP = """
+sampling:
+  type: grid
+  parameter_space:
+  - name: --lr
+    expression: choice
+    values: [0.1, 0.2]
+policy:
+  type: BanditPolicy
+  evaluation_interval: 1
+  slack_factor: 0.2
+primary_metric_name: accuracy
+primary_metric_goal: Maximize
+max_total_runs: 4
+max_concurrent_runs: 2
+max_duration_minutes: 10
+"""
+
+
+def test_a_sweep_is_submitted_from_the_file_that_the_original_takes(
+    shell: Shell, write: Callable[[str, str], Path]
+):
+    write("sweep.yml", SWEEP)
+    write(
+        "train.py",
+        "import sys\nfrom azureml.core import Run\nRun.get_context().log('accuracy', float(sys.argv[2]))\n",
+    )
+    line = "runstone run submit-hyperdrive --hyperdrive-configuration-name sweep.yml -e swept"
+    done = shell(f"{line} train.py")
+    assert done.code == 0, done.err
+    (sweep,) = shell("runstone run list -e swept").json
+    children = shell(f"runstone run children -r {sweep['runId']} --query '[].params.lr'").json
+    assert (sweep["status"], sorted(children)) == ("Completed", ["0.1", "0.2"])
+    write("sweep.yml", SWEEP.replace("grid", "odd"))
+    wrong = shell(f"{line} train.py")
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "The type of sampling is one of grid, random, bayesian; got 'odd'" in wrong.err

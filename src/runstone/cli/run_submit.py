@@ -19,30 +19,43 @@ if TYPE_CHECKING:
     from runstone.sdk.script_run_config import ScriptRunConfig
 
 
-@click.command(
-    "submit-script", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False}
+_OPTIONS = (
+    options.experiment("The experiment; that of the attached folder by default, else the folder's name."),
+    click.option("--run-configuration-name", "-c", help="A run configuration: NAME of NAME.runconfig."),
+    click.option(
+        "--conda-dependencies",
+        "-d",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="A conda file that says what the script needs.",
+    ),
+    click.option("--target", "--ct", help="Where it runs: a compute target; this machine by default."),
+    click.option(
+        "--source-directory",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="What is kept and run; the directory of --path by default.",
+    ),
+    click.option("--command", help="A command line instead of a script."),
+    click.option(
+        "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the run; may be repeated."
+    ),
+    click.option("--async", "quiet", is_flag=True, help="Return at once, and do not show what it prints."),
+    options.scope,
+    options.output,
+    options.common,
+    click.argument("user_script_and_arguments", nargs=-1, type=click.UNPROCESSED),
 )
-@options.experiment("The experiment; that of the attached folder by default, else the folder's name.")
-@click.option("--run-configuration-name", "-c", help="A run configuration: NAME of NAME.runconfig.")
-@click.option(
-    "--conda-dependencies",
-    "-d",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A conda file that says what the script needs.",
-)
-@click.option("--target", "--ct", help="Where it runs: a compute target; this machine by default.")
-@click.option(
-    "--source-directory",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="What is kept and run; the directory of --path by default.",
-)
-@click.option("--command", help="A command line instead of a script.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the run; may be repeated.")
-@click.option("--async", "quiet", is_flag=True, help="Return at once, and do not show what it prints.")
-@options.scope
-@options.output
-@options.common
-@click.argument("user_script_and_arguments", nargs=-1, type=click.UNPROCESSED)
+_SETTINGS = {"ignore_unknown_options": False, "allow_interspersed_args": False}
+
+
+def submitting(function: options.Function) -> options.Function:
+    """What is taken by whatever hands a script over."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command("submit-script", context_settings=_SETTINGS)
+@submitting
 def submit_script(
     scope: Scope, out: Output, *, experiment_name: str | None, quiet: bool, tags: Sequence[str], **given: Any
 ) -> int:
@@ -57,13 +70,48 @@ def submit_script(
     runstone run submit-script --command "sh train.sh"
     """
     config = _configured(scope, given)
+    config.words()  # what cannot be run is refused before anything is made
+    return _submitted(scope, out, config=config, experiment=experiment_name, quiet=quiet, tags=tags)
+
+
+@click.command("submit-hyperdrive", context_settings=_SETTINGS)
+@click.option(
+    "--hyperdrive-configuration-name",
+    "sweep",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="A file that says what is tried, and how far.",
+)
+@submitting
+def submit_hyperdrive(
+    scope: Scope, out: Output, *, sweep: Path, experiment_name: str | None, quiet: bool, **given: Any
+) -> int:
+    """Sweep a script: many runs of it with different arguments, as a YAML file says.
+
+    The file has sampling (type: grid, random or bayesian; parameter_space), primary_metric_name,
+    primary_metric_goal, max_total_runs and, if you like, policy, max_concurrent_runs, max_duration_minutes.
+
+    \b
+    runstone run submit-hyperdrive --hyperdrive-configuration-name sweep.yml -e digits train.py
+    """
+    from runstone.sdk.sweeps.loading import load  # loaded by the commands that need it
+
+    tags = given.pop("tags")
+    config = _configured(scope, given)
+    config.words()
+    wanted = load(sweep, config)
+    return _submitted(scope, out, config=wanted, experiment=experiment_name, quiet=quiet, tags=tags)
+
+
+def _submitted(
+    scope: Scope, out: Output, *, config: Any, experiment: str | None, quiet: bool, tags: Sequence[str]
+) -> int:
     from runstone.sdk.experiment import Experiment  # loaded by the commands that need it: `--help` is quick
 
-    given_tags = options.pairs(tags, "--tag")
-    config.words()  # what cannot be run is refused before anything is made
-    experiment = Experiment(scope.made(), experiment_name or scope.place.experiment)
-    run = experiment.submit(config, tags=given_tags)
-    opened = Opened(experiment.workspace._service, experiment.workspace.name)
+    given = options.pairs(tags, "--tag")
+    made = Experiment(scope.made(), experiment or scope.place.experiment)
+    run = made.submit(config, tags=given)
+    opened = Opened(made.workspace._service, made.workspace.name)
     if quiet:
         print_run(out, opened, record=run._record)
         return 0

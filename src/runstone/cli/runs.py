@@ -9,6 +9,7 @@ COMMANDS = {
     "show": ("run_list:show", "Show what is known of one run."),
     "children": ("run_list:children", "List the children of a run, newest first."),
     "submit-script": ("run_submit:submit_script", "Hand a script over with its arguments."),
+    "submit-hyperdrive": ("run_submit:submit_hyperdrive", "Sweep a script: many runs, many arguments."),
     "wait": ("run_follow:wait", "Wait until a run has ended."),
     "logs": ("run_follow:logs", "Print what a run has printed."),
     "monitor-logs": ("run_follow:monitor_logs", "Print what a run prints until it has ended."),
