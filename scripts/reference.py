@@ -68,7 +68,7 @@ def commands() -> dict[str, Any]:
     """Every command of the command line, by the words that a person types."""
     import click  # only for this page
 
-    module = importlib.import_module("runstone.cli.main")
+    module = importlib.import_module("runstone.cli.commands")
     groups = [member for member in vars(module).values() if isinstance(member, click.Group)]
     found: dict[str, Any] = {}
     for group in groups[:1]:

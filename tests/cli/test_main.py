@@ -28,6 +28,23 @@ def test_help_is_on_the_standard_output(words: list[str], runstone):
     assert (done.code, done.err) == (0, "")
 
 
+def test_the_help_that_is_answered_at_once_is_that_of_the_commands(runstone):
+    # renewed by: COLUMNS=80 runstone --debug --help > src/runstone/cli/help.txt
+    narrow = runstone("--debug", "--help", env=environment(COLUMNS="80")).out
+    assert narrow == runstone("--help", env=environment(COLUMNS="80")).out
+    assert narrow == runstone(env=environment(COLUMNS="200")).out
+    assert narrow != runstone("--help", env=environment(COLUMNS="60")).out
+
+
+def test_the_first_help_loads_not_even_click():
+    code = "import sys\nfrom runstone.cli.main import main\nassert main(['--help']) == 0\n"
+    code += "print([name for name in sys.modules if name.startswith('click')], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stderr == "[]\n"
+
+
 def test_help_loads_neither_the_sdk_nor_a_database():
     code = "import sys\nfrom runstone.cli.main import main\nassert main(['run', 'list', '--help']) == 0\n"
     code += "heavy = ('runstone.s', 'sqlite3', 'numpy', 'yaml')\n"
