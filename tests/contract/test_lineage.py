@@ -121,6 +121,26 @@ def test_a_run_may_be_created_with_what_it_reads(linked: Linked):
         linked.runs.get("ws/b")
 
 
+def test_runs_are_found_by_what_they_read_and_made(linked: Linked):
+    first, second = linked.run("a"), linked.run("b")
+    linked.run("c")
+    linked.link(first, "input", "train")
+    linked.link(first, "output", "made", 2)
+    linked.link(second, "input", "Test")
+    wanted = {
+        "datasets.name = 'digits'": ["b", "a"],
+        "datasets.name != 'digits'": [],
+        "datasets.name in ('digits', 'other') and datasets.context = 'made'": ["a"],
+        "datasets.context ilike 'TE%'": ["b"],
+        "datasets.context < 'a'": ["b"],
+        "missing datasets.name": ["c"],
+        "not datasets.context = 'train'": ["c", "b"],
+    }
+    for filter, ids in wanted.items():
+        assert [run.id for run in linked.runs.search("ws", filter).runs] == ids, filter
+        assert linked.runs.count("ws", filter) == len(ids), filter
+
+
 def test_what_is_not_there_cannot_be_linked(linked: Linked):
     ref = linked.run("a")
     with pytest.raises(NotFound, match="no version 3"):

@@ -300,6 +300,10 @@ def test_runs_are_found_by_their_data(workspace: Workspace, experiment: Experime
         assert set(workspace.search_runs(filter)) == found, filter
         assert workspace.count_runs(filter) == len(found), filter
     assert len(workspace.search_runs("", order_by="datasets.name")) == 3
+    first.output_datasets["the same"] = ages
+    assert set(workspace.search_runs("datasets.name = 'ages'")) == {first, second}
+    assert workspace.count_runs("datasets.name = 'ages'") == 2
+    assert len(workspace.search_runs("datasets.name = 'ages'", limit=10)) == 2
 
 
 def test_inputs_and_outputs_that_cannot_be_are_refused(

@@ -111,7 +111,7 @@ class Scope:
 class Leaf:
     """A term on the rows of one table: ``scope`` picks the field, ``test`` the values; {x} is the row.
 
-    ``indexed`` says that both together are a range of an index.
+    ``indexed`` says that both together are a range of an index, ``many`` that a run may have several rows.
     """
 
     table: str
@@ -119,6 +119,7 @@ class Leaf:
     test: str
     indexed: bool = False
     absent: bool = False
+    many: bool = False
 
 
 class Leaves:
@@ -139,7 +140,7 @@ class Leaves:
             return Leaf("attributes", scope, *self._loose(term))
         if operand.group == "datasets" and operand.name in DATASETS:
             scope, column = DATASETS[operand.name]
-            return Leaf("lineage", scope, *self._dataset(term, column))
+            return Leaf("lineage", scope, *self._dataset(term, column), many=True)
         metric, reducer = self.scope.names.metric(operand)
         if metric is None:
             absent = isinstance(term, Missing) or term == Compare(operand, "=", None)
@@ -215,7 +216,8 @@ class Leaves:
             return self._like(column, term), False, False
         if term == Compare(term.field, "=", None):
             return "1 = 1", False, True
-        return self._combined(term, lambda op, value: self._dataset_value(column, op, value)), False, False
+        test = self._combined(term, lambda op, value: self._dataset_value(column, op, value))
+        return test, column == "{x}.asset" and _ranged(term) and _equal(term), False
 
     def _dataset_value(self, column: str, op: str, value: Value) -> str:
         if value is None:

@@ -42,7 +42,8 @@ class Terms:
         if not leaf.indexed or leaf.absent:
             return ()
         number = "n" if leaf.table == "runs" else "run"
-        found = f"SELECT x.{number} AS n FROM {leaf.table} x WHERE {leaf.scope} AND {leaf.test}"
+        once = "DISTINCT " if leaf.many else ""
+        found = f"SELECT {once}x.{number} AS n FROM {leaf.table} x WHERE {leaf.scope} AND {leaf.test}"
         return (found.replace("{x}", "x"),)
 
     def _probe(self, leaf: Leaf) -> str:
@@ -51,7 +52,10 @@ class Terms:
             return f"({leaf.test}) IS TRUE".replace("{x}", "r")
         self._aliases += 1
         x = f"x{self._aliases}"
-        test = f"{x}.run = {{n}} AND {leaf.scope} AND {leaf.test}".replace("{x}", x)
+        about = f"{leaf.scope} AND {leaf.test}"
+        # IS TRUE keeps SQLite from looking through all runs of a data set for each run
+        about = f"({about}) IS TRUE" if leaf.many else about
+        test = f"{x}.run = {{n}} AND {about}".replace("{x}", x)
         found = _exists(f"{leaf.table} {x}", test)
         return f"NOT {found}" if leaf.absent else found
 
