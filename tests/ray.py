@@ -58,6 +58,8 @@ class Ray:
         environ = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_TMPDIR": str(root)}
         words = [ray, "start", "--head", f"--port={free_port()}", "--node-ip-address=127.0.0.1"]
         words += ["--dashboard-host=127.0.0.1", f"--dashboard-port={port}", "--num-cpus=2"]
+        # its own port is a fixed one, which another head on this machine may have; jobs need this agent
+        words.append(f"--dashboard-agent-listen-port={free_port()}")
         words += ["--object-store-memory=100000000", f"--temp-dir={root}", "--disable-usage-stats", "--block"]
         with open(root / "head.log", "wb") as log:
             head = subprocess.Popen(words, env=environ, stdout=log, stderr=log, start_new_session=True)
