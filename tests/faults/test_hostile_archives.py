@@ -6,6 +6,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,9 +17,14 @@ import zstandard
 
 from runstone import Workspace
 from runstone.cli.main import main
+from runstone.model.errors import RunstoneError
+from runstone.sdk import transfer
+from runstone.sdk.workspace_transfer import _silent
 from runstone.service.connect import disconnect
 from runstone.store import chunks, records
 from tests.archives import Entries, changed, digest, entries, good_archive, signed, write
+from tests.histories import KINDS, address
+from tests.transferred import Place
 
 DOCUMENT, RECORDS = "runs/00000001.json", "runs/00000001.records"
 
@@ -258,6 +264,48 @@ def test_every_flipped_byte_is_noticed_or_harmless(
         for run in taken:
             assert (run.get_metrics(), run.get_file_names(), run.tags) == right[run.id]
     disconnect(history)
+
+
+PARTS = (DOCUMENT, "experiments.json", RECORDS, RECORDS, RECORDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_signed_is_refused_or_can_be_read(
+    kind: str,
+    content: Entries,
+    tmp_path: Path,
+    rng: Random,
+    count: Callable[[int, int], int],
+    request: pytest.FixtureRequest,
+) -> None:
+    """Bytes are changed, removed and added, and the checksums made right again."""
+    with address(kind, tmp_path, request) as at:
+        place = Place(at, tmp_path)
+        with closing(place.database):
+            for number in range(count(150, 5_000)):
+                name = rng.choice(PARTS)
+                path = write(tmp_path / "x.runstone", signed(content | {name: mangled(content[name], rng)}))
+                place.workspaces.create(f"w{number}")
+                attempt(place, f"w{number}", path)
+
+
+def attempt(place: Place, workspace: str, path: Path) -> None:
+    """Take it in; what came in is read."""
+    with suppress(RunstoneError):
+        transfer.import_archive(place, workspace, path=path, progress=_silent)  # type: ignore[arg-type]
+    for run in place.runs.search(workspace).runs:
+        ref = f"{workspace}/{run.id}"
+        assert set(place.metrics.values([ref])[ref]) <= set(place.metrics.latest(ref))
+        place.runs.events(ref)
+        place.artifacts.list(ref)
+
+
+def mangled(data: bytes, rng: Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        at = rng.randrange(len(found))
+        found[at : at + rng.randrange(4)] = rng.randbytes(rng.randrange(4))
+    return bytes(found)
 
 
 def test_the_good_one_is_taken_in(good: Path, history: Path, capfd: pytest.CaptureFixture[str]) -> None:

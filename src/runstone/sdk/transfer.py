@@ -19,6 +19,7 @@ from runstone.model.jobs import SnapshotFile
 from runstone.model.portable import Arrival, Exported, Imported
 from runstone.sdk import finding
 from runstone.service import archive, archive_reader
+from runstone.service.transfers import portable
 from runstone.store import records
 from runstone.store.runs import reference
 
@@ -196,8 +197,8 @@ class _Arrivals:
         return Imported(self._counts[Arrival.ADDED], there, tuple(self._different), tuple(warnings))
 
     def _take(self, line: archive_reader.Line, document: bytes) -> Arrival:
-        run = json.loads(document)["run"]
-        experiment = self._experiment(run["experiment_id"])
+        run = portable(document).run
+        experiment = self._experiment(run.experiment_id)
         files = {
             Blob(record.sha256, record.size)
             for record in records.unpacked(self._reader.records(line))
@@ -205,9 +206,9 @@ class _Arrivals:
         }
         self._without |= {blob.sha256 for blob in files} & self._lost
         self._keep(files)
-        if run["snapshot"] is not None and run["snapshot"] not in self._snapshots:
-            self._keep_snapshot(run["snapshot"])
-        if run["parent"] is not None and not self._is_there(run["parent"]):
+        if run.snapshot is not None and run.snapshot not in self._snapshots:
+            self._keep_snapshot(run.snapshot)
+        if run.parent is not None and not self._is_there(run.parent):
             self._orphans += 1
         return self._service.transfers.take(
             self._workspace,
@@ -217,7 +218,7 @@ class _Arrivals:
             lost=self._lost,
         )
 
-    def _experiment(self, id: Any) -> str:
+    def _experiment(self, id: str) -> str:
         if id not in self._experiments:
             if id not in self._given:
                 raise self._reader.refused(f"a run is of the experiment {id!r:.80}, which it does not have")

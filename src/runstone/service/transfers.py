@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,9 @@ from runstone.store.database import Database
 
 if TYPE_CHECKING:
     from runstone.store.records import Record
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ class Transfers:
         is not; None when there is no run of its id."""
         from runstone.store import arrival, departure
 
-        given = _portable(document)
+        given = portable(document)
         with self._database.read() as tx:
             experiments.workspace(tx, workspace)
             row = tx.one(runs.FIND, {"workspace": workspace, "id": given.run.id})
@@ -110,7 +114,7 @@ class Transfers:
         known = self.known(workspace, document)
         if known is not None:
             return known
-        given = _portable(document)
+        given = portable(document)
         kept: set[tuple[str, int]] = set()
         with self._database.write() as tx:
             if tx.one(runs.FIND, {"workspace": workspace, "id": given.run.id}):
@@ -139,12 +143,17 @@ def _noting(records: Iterable[Record], kept: set[tuple[str, int]]) -> Iterator[R
         yield record
 
 
-def _portable(document: bytes) -> Portable:
+def portable(document: bytes) -> Portable:
+    """What the document of a run says; Invalid when it cannot be read."""
     import msgspec
 
     try:
         found = msgspec.convert(read_json(document.decode(), "document of a run"), Portable)
-        names.run_id(found.run.id)
+        for id in (found.run.id, found.run.parent):
+            if id is not None:
+                names.run_id(id)
+        if found.run.snapshot is not None and not _SHA256.fullmatch(found.run.snapshot):
+            raise Invalid(f"A run has the snapshot {found.run.snapshot!r:.80}, which cannot be.")
         return found
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise Invalid(f"The document of a run cannot be read: {error}.") from error

@@ -286,8 +286,6 @@ def _checked(given: Portable) -> Run:
         raise Invalid(f"The run {run.id!r:.300} has a number, duration or count that cannot be.")
     if run.error is not None:
         names.clean(json.dumps(dict(run.error)), "error of a run", limit=names.ERROR)
-    if run.snapshot is not None and not _SHA256.fullmatch(run.snapshot):
-        raise Invalid(f"The run {run.id!r:.300} has the snapshot {run.snapshot!r:.80}, which cannot be.")
     return replace(
         run,
         id=names.run_id(run.id),

@@ -113,5 +113,5 @@ def _first(rest: bytearray) -> bytes | None:
 def _decoded(body: bytes) -> Record:
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"A record of a run cannot be read: {error}.") from error
