@@ -340,3 +340,11 @@ def test_damaged_content_replaces_nothing(root: Path, kept: Path) -> None:
     with pytest.raises(Unreadable):
         folders.save(Breaking(b"content"), kept, inside=root)
     assert kept.read_text() == "x.txt"
+
+
+def test_a_history_in_the_directory_is_left_out_and_its_database_is_never_opened(root: Path):
+    fill(root, "own/history.db", "own/journal/x", "own/blobs/y", "history.db", "own.txt")
+    assert walked(root) == (["history.db", "own.txt"], [])
+    with pytest.raises(Invalid, match="is the database of a history"):
+        folders.opened(root / "own" / "history.db")
+    folders.opened(root / "history.db").close()

@@ -7,7 +7,6 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -41,7 +40,7 @@ def take(service: Service, source: Any, *, most_bytes: int = MOST_BYTES, most_fi
         SnapshotException: it is too large, or there is no such directory.
     """
     begun = time.time()
-    files = [(name, path, path.stat()) for name, path in _files(Path(source), service.root)]
+    files = [(name, path, path.stat()) for name, path in _files(Path(source))]
     size = sum(found.st_size for *_, found in files)
     if size > most_bytes or len(files) > most_files:
         raise SnapshotException(
@@ -69,7 +68,7 @@ def restore(service: Service, id: str, target: Path) -> Path:
     return path
 
 
-def _files(source: Path, history: Path) -> Iterator[tuple[str, Path]]:
+def _files(source: Path) -> Iterator[tuple[str, Path]]:
     if source.is_file():
         yield source.name, source
         return
@@ -79,17 +78,10 @@ def _files(source: Path, history: Path) -> Iterator[tuple[str, Path]]:
     import pathspec
 
     lines = next((_lines(source / name) for name in IGNORE_FILES if (source / name).is_file()), [])
-    ignored = pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines, *_own(source, history)])
+    ignored = pathspec.GitIgnoreSpec.from_lines([*ALWAYS_IGNORED, *lines])
     for name, path in folders.walk_folder(source, note=warn):
         if not ignored.match_file(name):
             yield name, path
-
-
-def _own(source: Path, history: Path) -> Iterator[str]:
-    """The history itself, where it is in the directory. It grows with every snapshot, and to close a file of
-    its database that was read here would take away the locks that SQLite holds on it (POSIX has it so)."""
-    with suppress(ValueError):
-        yield f"/{history.relative_to(source.resolve()).as_posix()}/"
 
 
 def _look(found: os.stat_result) -> Sequence[object]:

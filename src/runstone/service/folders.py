@@ -20,6 +20,9 @@ PART = 1 << 20
 # How often one directory is walked by way of links: they can multiply without ever going in a circle.
 MOST_BY_LINK = 100
 
+# What the directory of a history holds; of the others one at least, from its first moment.
+DATABASE, BESIDE = "history.db", ("history.db.upgrade", "journal", "blobs")
+
 _log = logging.getLogger("runstone")
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
@@ -38,7 +41,8 @@ def walk_folder(
     """The files below a directory, in order of their names: name relative to it, with ``/``, and path.
 
     Links are followed as long as they stay inside. What cannot be uploaded is skipped, ``note`` told of it:
-    links that lead out, nowhere or in a circle, FIFOs, sockets, devices, names that are refused.
+    links that lead out, nowhere or in a circle, FIFOs, sockets, devices, names that are refused. A history
+    that lies in the directory is left out.
     """
     root = Path(path)
     if not root.is_dir():
@@ -47,7 +51,12 @@ def walk_folder(
 
 
 def opened(path: str | os.PathLike[str]) -> BinaryIO:
-    """A regular file, opened for reading; Invalid for anything else, on which reading could wait for ever."""
+    """A regular file, opened for reading; Invalid for anything else, on which reading could wait for ever,
+    and for the database of a history: closing it would take away the locks that SQLite holds (POSIX has it
+    so)."""
+    folder, name = os.path.split(os.path.realpath(path))
+    if name.startswith(DATABASE) and _is_history(folder):
+        raise Invalid(f"{os.fspath(path)!r} is the database of a history, which cannot be uploaded.")
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     kind = stat.S_IFMT(os.fstat(file).st_mode)
     if kind == stat.S_IFREG:
@@ -137,6 +146,8 @@ class _Walk:
         except OSError as error:
             self._skip(shown, f"it cannot be listed ({error.strerror})")
             return
+        if DATABASE in (entry.name for entry in entries) and _is_history(real):
+            return
         self._levels.append(_Level(prefix, real, iter(entries), linked))
 
     def _named(self, path: str, given: str) -> str | None:
@@ -157,6 +168,11 @@ class _Walk:
     def _skip(self, path: str, reason: str) -> None:
         shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
         self._note(f"{shown} is not uploaded: {reason}.")
+
+
+def _is_history(folder: str) -> bool:
+    there = [name for name in (DATABASE, *BESIDE) if os.path.exists(os.path.join(folder, name))]
+    return DATABASE in there and len(there) > 1
 
 
 def _parts(target: Path, inside: str | os.PathLike[str] | None) -> tuple[str, ...]:
