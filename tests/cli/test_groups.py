@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runstone.cli import commands, runs
-from tests.cli.conftest import Call, call, environment
+from tests.cli.conftest import Call, call, environment, on_a_terminal
 
 
 def test_workspaces_are_made_listed_and_shown(runstone: Call):
@@ -42,6 +42,8 @@ def test_an_attached_folder_says_workspace_and_experiment(runstone: Call, python
     assert [run["runId"] for run in runstone("run", "list", "--all-experiments").json] == ["b", "a"]
     assert [run["runId"] for run in runstone("run", "list", "-e", "other").json] == ["b"]
     assert runstone("experiment", "show").json["name"] == "mine"
+    nothing = runstone("run", "list", "--status", "queued")
+    assert (nothing.json, "attached to the experiment mine" in nothing.err) == ([], True)
     Path("below").mkdir()
     assert [run["runId"] for run in runstone("run", "list", "--path", "below").json] == ["a"]
 
@@ -143,6 +145,20 @@ def test_a_search_counts_and_tells_what_cannot_be_read(filled: Call):
     assert filled("search", "--count", "status = completed").json == {"count": 4, "more": False}
     wrong = filled("search", "metrics.acc >")
     assert (wrong.code, "at 14: expected a value after '>'" in wrong.err) == (1, True)
+
+
+def test_a_run_that_is_watched_on_a_terminal_is_a_table_with_its_course(runstone: Call, python: Call, write):
+    write(
+        "make.py",
+        "from runstone import Experiment, Workspace\n"
+        "run = Experiment(Workspace.from_config(), 'e').start_logging(run_id='watched', capture='none')\n"
+        "for step in range(8):\n    run.log('loss', step, step=step)\nrun.complete()\n",
+    )
+    assert python("make.py").code == 0
+    text = on_a_terminal("watch", "-r", "watched", columns=100)
+    assert "loss ▁▂▃▄▅▆▇█ 7" in text
+    assert "Completed" in text
+    assert max(len(line) for line in text.splitlines()) < 120
 
 
 def test_nobody_needs_to_log_in_to_a_directory(runstone: Call):

@@ -112,11 +112,15 @@ def list_runs(
     _check(wanted)
     out = _with_bare(out, bare)
     opened = scope.look()
-    if wanted.experiment_name is None and not all_experiments:
+    attached = wanted.experiment_name is None and wanted.parent_run_id is None and not all_experiments
+    if attached:
         wanted = _attached(wanted, scope)
     elif wanted.experiment_name is not None and opened is not None:
         opening.require_experiment(opened, wanted.experiment_name)
-    print_runs(out, opened, wanted=wanted, minimal=minimal)
+    count = print_runs(out, opened, wanted=wanted, minimal=minimal)
+    if attached and wanted.experiment_name and not count:
+        name = wanted.experiment_name
+        output.note(f"This folder is attached to the experiment {name}; --all-experiments lists all.")
 
 
 @click.command("children")
@@ -168,12 +172,13 @@ def print_run(out: Output, opened: Opened, *, record: Run) -> None:
     out.show(found, card=tables.card(rows.card(found)))
 
 
-def print_runs(out: Output, opened: Opened | None, *, wanted: Wanted, minimal: bool = False) -> None:
-    """Print the runs that are wanted, page by page."""
+def print_runs(out: Output, opened: Opened | None, *, wanted: Wanted, minimal: bool = False) -> int:
+    """Print the runs that are wanted, page by page; how many there were."""
     found = _documents(opened, wanted, minimal) if opened else iter(())
     count = out.each(found, table=lambda block: rows.table(block, wanted.order_by), none="No runs.")
     if out.query is not None and count == wanted.limit:
         output.note(f"The query has seen the first {count} runs; --last N has it see more.")
+    return count
 
 
 def _print_branch(out: Output, opened: Opened, record: Run, *, limit: int, order_by: str) -> None:
