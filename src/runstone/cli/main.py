@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 # As the help of `commands` prints it for terminals that are wide enough; a test holds the two together.
 HELP = os.path.join(os.path.dirname(__file__), "help.txt")
-WIDE = 80
+WIDE, INTERRUPTED = 80, 130
 ASKED: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 
 
@@ -17,8 +17,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     if words in ASKED and "_RUNSTONE_COMPLETE" not in os.environ and _wide() and _printed():
         return 0
-    from runstone.cli.commands import run  # 50 ms that a word of help is not worth
-
+    try:
+        from runstone.cli.commands import run  # 50 ms that a word of help is not worth
+    except KeyboardInterrupt:
+        print("runstone: Stopped.", file=sys.stderr)
+        return INTERRUPTED
     return run(words)
 
 
