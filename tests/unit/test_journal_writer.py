@@ -144,6 +144,8 @@ class Alarm(Exception):
     """As somebody's own time limit raises."""
 
 
+# a file that the exception meets between open() and `with` is closed by the interpreter, which says so
+@pytest.mark.filterwarnings("ignore:.*<_io.FileIO:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("alarm", "limits"), [(Alarm, SMALL), (TimeoutError, Limits())])
 def test_an_exception_from_a_signal_handler_reaches_the_script_and_nothing_is_lost_or_doubled(
     journal: Path, alarm: type[Exception], limits: Limits
