@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,3 +212,15 @@ def test_what_children_are_asked_for_by_is_one_text_or_a_dict(run: Run, wanted: 
 def test_a_key_that_is_no_text_is_asked_for_as_it_was_kept(run: Run) -> None:
     child = run.child_run(tags={5: 6})
     assert list(run.get_children(tags={5: 6})) == [child]
+
+
+def test_a_parent_that_is_asked_for_anew_each_time_is_one_writer(run: Run, history: Path) -> None:
+    child = run.child_run()
+    for number in range(20):
+        parent = child.parent
+        assert parent is not None
+        parent.log("loss", number)
+    assert len(list((history / "journal").iterdir())) == 1
+    assert run.get_metrics() == {"loss": list(range(20))}
+    run.complete()
+    assert list((history / "journal").iterdir()) == []

@@ -68,15 +68,24 @@ class Shipper:
         _living.add(self)
 
     def writer(self, run: str) -> Writer:
-        """A new writer for a run, delivered in the background from its first record on."""
-        return Writer(
-            self.journal,
-            run,
-            limits=self._limits,
-            warn=self._warn,
-            strict=self._strict,
-            wake=self._woken,
-        )
+        """The writer of a run in this process, delivered in the background from its first record on."""
+        with self._lock:
+            # a script that says `run.parent.log()` in its loop has a new handle each time
+            known = self._writers.get(run)
+            if known is None:
+                known = self._writers[run] = Writer(
+                    self.journal,
+                    run,
+                    limits=self._limits,
+                    warn=self._warn,
+                    strict=self._strict,
+                    wake=self._woken,
+                )
+            return known
+
+    def known(self, run: str) -> Writer | None:
+        """The writer of a run, when this process has one."""
+        return self._writers.get(run)
 
     def drain(self, writer: Writer, *, timeout: float | None = None) -> bool:
         """Deliver what a writer has logged; whether all of it arrived.
@@ -108,6 +117,8 @@ class Shipper:
             deliveries = list(self._deliveries.values())
         done = True
         for delivery in deliveries:
+            if delivery.own is not None and delivery.own.settled:
+                continue
             done = delivery.deliver(TURN_SECONDS) and done
             if delivery.own is None and not segment.segments(self.journal, delivery.id):
                 self._forget(delivery)
@@ -135,7 +146,7 @@ class Shipper:
             done = self.finish(delivery.own, timeout=max(deadline - time.monotonic(), 0.0)) and done
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            self._wakes.put(False)
+            self._wakes.put(None)
             thread.join(max(deadline - time.monotonic(), 0.1))
         return done
 
@@ -143,8 +154,9 @@ class Shipper:
         # `log` in a signal handler may come while the same thread is in here
         self._lock = threading.RLock()
         # unlike an Event, its `put` may interrupt itself: `log` in a signal handler wakes the thread too
-        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._wakes: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._deliveries: dict[str, Delivery] = {}
+        self._writers: weakref.WeakValueDictionary[str, Writer] = weakref.WeakValueDictionary()
         self._thread = None
 
     def _deliver(self, delivery: Delivery, timeout: float | None) -> bool:
@@ -162,8 +174,7 @@ class Shipper:
 
     def _woken(self, writer: Writer) -> None:
         """A writer has begun a segment."""
-        self._of(writer)
-        self._wakes.put(True)
+        self._wakes.put(self._of(writer))
         if self._thread is None and not sys.is_finalizing():
             # at the end of an interpreter no thread can be started, or starting one would wait for ever; what
             # is logged then is for the next Runstone
@@ -173,12 +184,18 @@ class Shipper:
 
     def _work(self) -> None:
         wakes = self._wakes
-        going = True
-        while going:
-            for delivery in self._owned():
-                _tend(delivery)
+        again = 0.0
+        while True:
+            if time.monotonic() >= again:
+                for delivery in self._owned():
+                    _tend(delivery)
+                again = time.monotonic() + SECONDS
             with suppress(queue.Empty):
-                going = wakes.get(timeout=SECONDS)
+                woken = wakes.get(timeout=max(again - time.monotonic(), 0.0))
+                if woken is None:
+                    return
+                # the others have their turn, however many writers begin
+                _tend(woken)
 
     def _owned(self) -> list[Delivery]:
         with self._lock:

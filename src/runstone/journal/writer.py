@@ -89,6 +89,11 @@ class Writer:
         return self._sink.acknowledged
 
     @property
+    def settled(self) -> bool:
+        """Whether the history has everything, what was counted included."""
+        return self.acknowledged >= self.written and self.counters == self._told
+
+    @property
     def on_disk(self) -> bool:
         """Whether a segment is open to be written."""
         return self._sink.on_disk

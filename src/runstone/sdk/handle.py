@@ -104,15 +104,19 @@ class Handle:
             )
 
     def _flushed(self, timeout: float | None) -> bool:
-        """Ship what this handle has logged; whether all of it has arrived."""
-        if "_journal" not in self.__dict__:
-            return True
-        return self._service.shipper.drain(self._journal, timeout=timeout)
+        """Ship what this process has logged to the run; whether all of it has arrived."""
+        writer = self._writing()
+        return writer is None or self._service.shipper.drain(writer, timeout=timeout)
 
     def _leave(self, timeout: float) -> None:
-        """Nothing more is expected of this handle: its journal goes once all of it has arrived."""
-        if "_journal" in self.__dict__:
-            self._service.shipper.finish(self._journal, timeout=timeout)
+        """Nothing more is expected of this process: its journal goes once all of it has arrived."""
+        writer = self._writing()
+        if writer is not None:
+            self._service.shipper.finish(writer, timeout=timeout)
+
+    def _writing(self) -> Writer | None:
+        # another handle of this process may have logged, like the parent of a child
+        return self.__dict__.get("_journal") or self._service.shipper.known(self._ref)
 
 
 def warn(message: str) -> None:
