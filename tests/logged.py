@@ -18,7 +18,7 @@ from runstone.service.workspaces import Workspaces
 from runstone.store import runs, sealing
 from runstone.store.database import Database, open_database
 
-START = 1_800_000_000_000_000_000
+START = 1_700_000_000_000_000_000
 TYPES = {float: "float", int: "int", bool: "bool"}
 
 

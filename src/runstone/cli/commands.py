@@ -42,6 +42,7 @@ COMMANDS = {
     "login": ("account:login", "Log in to a server; a history in a directory needs no login."),
     "logout": ("account:logout", "Log out of a server."),
     "whoami": ("account:whoami", "Tell who submits runs here, and where they go."),
+    "server": ("server:server", "Serve a history to other machines."),
     "doctor": ("doctor:doctor", "Look the history over."),
     "gc": ("gc:gc", "Purge what was deleted long ago; count it first."),
     "completion": ("completion:completion", "Print what a shell needs to complete."),

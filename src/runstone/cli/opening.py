@@ -110,7 +110,7 @@ class Opened:
         """The workspace as scripts have it."""
         from runstone.sdk.workspace import Workspace  # see Scope.place
 
-        return Workspace(workspace_name=self.workspace, history=self.service.root)
+        return Workspace(workspace_name=self.workspace, history=self.service.address)
 
     def run(self, given: str) -> Run:
         """The run of that id, or with that beginning, as scripts have it."""

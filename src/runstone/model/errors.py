@@ -34,6 +34,8 @@ class UserErrorException(AzureMLException):
 class AuthenticationException(UserErrorException):
     """Nobody is logged in, or the login has expired."""
 
+    status = 401
+
 
 class RunEnvironmentException(AzureMLException):
     """A submitted run was asked for, outside of one."""

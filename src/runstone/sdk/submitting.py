@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from runstone.model.errors import ExperimentExecutionException
 from runstone.model.jobs import LOCAL, Spec
 from runstone.model.runs import NewRun
 from runstone.model.runs import Run as Record
@@ -71,6 +72,11 @@ def queue(
 ) -> Record:
     """Queue a run and its job, leave the environment for who starts it, and see that somebody does."""
     service = experiment.workspace._service
+    if "://" in service.address:
+        raise ExperimentExecutionException(
+            f"Scripts are not yet submitted through a server ({service.address}): submit where the history's "
+            f"directory is, or run the script itself, which logs to the server."
+        )
     masked = _masked(spec)
     ref = experiment.workspace._reference(new.id)
     # before there is a job: an agent may take it at once

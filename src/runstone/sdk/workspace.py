@@ -186,8 +186,8 @@ class Workspace(WorkspaceAssets, WorkspaceTransfer):
 
     @property
     def location(self) -> str:
-        """Where the history is: a directory."""
-        return str(self._service.root)
+        """Where the history is: a directory, or a server's address."""
+        return self._service.address
 
     @property
     def sku(self) -> str:
@@ -244,7 +244,7 @@ class Workspace(WorkspaceAssets, WorkspaceTransfer):
     def get_details(self) -> dict[str, Any]:
         """What is known of the workspace, under the original's keys."""
         return {
-            "id": f"{self._service.root}/{self.name}",
+            "id": f"{self.location}/{self.name}",
             "name": self.name,
             "location": self.location,
             "type": "Runstone.Workspace",
@@ -266,11 +266,8 @@ class Workspace(WorkspaceAssets, WorkspaceTransfer):
         """
         directory = Path(path or ".") / ".runstone"
         directory.mkdir(parents=True, exist_ok=True)
-        root = self._service.root
-        # a history beside the file moves with it
-        inside = root.is_relative_to(directory.resolve())
         values = {
-            "history": root.relative_to(directory.resolve()).as_posix() if inside else str(root),
+            "history": _beside(self.location, directory.resolve()),
             "workspace": self.name,
             "workspace_name": self.name,
             "subscription_id": self.subscription_id or "",
@@ -303,6 +300,12 @@ class Workspace(WorkspaceAssets, WorkspaceTransfer):
 
     def _reference(self, run_id: str) -> str:
         return reference(self.name, run_id)
+
+
+def _beside(location: str, directory: Path) -> str:
+    """A history beside a file of configuration moves with it, so its path begins there."""
+    inside = "://" not in location and Path(location).is_relative_to(directory)
+    return Path(location).relative_to(directory).as_posix() if inside else location
 
 
 def _place(file_name: str | None = None) -> places.Place:

@@ -47,6 +47,7 @@ class Settings:
     force_network: bool = False
     journal_bytes: int = Limits.journal_bytes
     local_runs: int | None = None
+    token: str | None = None
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Settings:
@@ -64,19 +65,28 @@ class Settings:
             force_network=environ.get("RUNSTONE_FORCE_NETWORK", "") not in ("", "0"),
             journal_bytes=_journal_bytes(environ.get("RUNSTONE_JOURNAL_MB") or ""),
             local_runs=_local_runs(environ.get("RUNSTONE_LOCAL_RUNS") or ""),
+            token=environ.get("RUNSTONE_TOKEN") or None,
         )
 
 
 class Service:
-    """An embedded history: a directory with a database, journals and blobs, and the operations on it."""
+    """An embedded history: a directory with a database, journals and blobs, and the operations on it.
 
-    def __init__(self, root: Path, settings: Settings) -> None:
-        self.root = root
-        self.settings = settings
-        _make(root)
-        self.database = open_database(root / "history.db", force_network=settings.force_network)
-        limits = Limits(journal_bytes=settings.journal_bytes)
-        self.shipper = Shipper(self, root / "journal", strict=settings.strict, limits=limits)
+    ``address`` is how the history is named elsewhere, ``root`` the directory on this machine.
+    """
+
+    root: Path
+    settings: Settings
+    shipper: Shipper
+
+    def __init__(self, root: Path, settings: Settings, *, store: str = "", durable: bool = False) -> None:
+        """``store``: the address of a database that is not in the directory; ``durable``: what is
+        acknowledged survives a loss of power, as a server promises."""
+        self._reside(root, settings)
+        self.address = str(root)
+        self.database = open_database(
+            store or root / "history.db", force_network=settings.force_network, durable=durable
+        )
         blobs = Directory(root / "blobs")
         self.recovery = Recovery(
             self.database, shipper=self.shipper, blobs=blobs, root=root, environ=os.environ
@@ -96,9 +106,41 @@ class Service:
         self.purging = Purging(self.database, artifacts=self.artifacts, root=root)
         self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
 
+    @property
+    def resources(self) -> Mapping[str, object]:
+        """The resources by the names under which a server has them."""
+        return {
+            "workspaces": self.workspaces,
+            "experiments": self.experiments,
+            "runs": self.runs,
+            "metrics": self.metrics,
+            "artifacts": self.artifacts,
+            "logs": self.logs,
+            "snapshots": self.snapshots,
+            "assets": self.assets,
+            "models": self.models,
+            "lineage": self.lineage,
+            "jobs": self.jobs,
+            "secrets": self.secrets,
+            "transfers": self.transfers,
+            "purging": self.purging,
+        }
+
+    def _reside(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.settings = settings
+        _make(root)
+        limits = Limits(journal_bytes=settings.journal_bytes)
+        self.shipper = Shipper(self, root / "journal", strict=settings.strict, limits=limits)
+
     def persist(self) -> bool:
         """Whether everything acknowledged so far now survives a loss of power."""
         return self.database.persist()
+
+    def close(self) -> None:
+        """Deliver what this process has logged, and let go of the history."""
+        self.shipper.close()
+        self.database.close()
 
 
 _services: dict[str, Service] = {}
@@ -121,25 +163,40 @@ def announce(run: str) -> None:
 
 
 def connect(address: str | Path, given: Settings | None = None) -> Service:
-    """The history at a path, opened once a process; it is made if there is none."""
-    if "://" in str(address):
-        raise Invalid(
-            f"{address} is a server's address, and this version knows embedded histories; give a directory."
-        )
-    root = Path(address).expanduser().resolve()
+    """The history at a path, which is made if there is none, or on the server at ``https://...``; opened once
+    a process."""
+    name = _named(address)
     with _lock:
-        if str(root) not in _services:
-            _services[str(root)] = Service(root, given or settings())
-        return _services[str(root)]
+        if name not in _services:
+            _services[name] = _opened(name, given or settings())
+        return _services[name]
 
 
 def disconnect(address: str | Path) -> None:
     """Close a history that this process opened; a later ``connect`` opens it anew."""
     with _lock:
-        service = _services.pop(str(Path(address).expanduser().resolve()), None)
+        service = _services.pop(_named(address), None)
     if service is not None:
-        service.shipper.close()
-        service.database.close()
+        service.close()
+
+
+def _named(address: str | Path) -> str:
+    if "://" not in str(address):
+        return str(Path(address).expanduser().resolve())
+    if not str(address).startswith(("http://", "https://")):
+        raise Invalid(
+            f"A history is a directory, or a server's address like https://runs.example.org; got {address}."
+        )
+    return str(address).rstrip("/")
+
+
+def _opened(name: str, given: Settings) -> Service:
+    if "://" not in name:
+        return Service(Path(name), given)
+    # what travels and how is nothing that an embedded history needs to know
+    from runstone.service.remote import RemoteService
+
+    return RemoteService(name, given)
 
 
 def _forked() -> None:

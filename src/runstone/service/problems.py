@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runstone.model.errors import Busy, Conflict, FilterError, RunstoneError, ServiceException
+from runstone.model.errors import (
+    AuthenticationException,
+    Busy,
+    Conflict,
+    FilterError,
+    RunstoneError,
+    ServiceException,
+)
 
 MEDIA = "application/problem+json"
 # What an error carries beside its message.
@@ -17,8 +24,8 @@ _NOT_OURS = 500
 def problem(error: Exception) -> tuple[int, bytes]:
     """The HTTP status and the document for an error; of one that is not ours nothing is told."""
     if not isinstance(error, RunstoneError):
-        return _NOT_OURS, _document("InternalError", _NOT_OURS, "The server failed; its log says why.", {})
-    status = error.status if isinstance(error, ServiceException) else 422
+        return _NOT_OURS, _document("ServiceException", _NOT_OURS, "The server failed; its log says why.", {})
+    status = error.status if isinstance(error, ServiceException | AuthenticationException) else 422
     message = str(getattr(error, "message", error))
     more = {}
     if isinstance(error, Conflict):

@@ -2,21 +2,80 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import urllib.parse
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar, cast
 
+from runstone.model import patience
 from runstone.model.artifacts import Artifact, Blob
 from runstone.service import wire
 from runstone.service.artifacts import Artifacts
+from runstone.service.connect import Service, Settings
 from runstone.service.http import Http
 from runstone.service.logs import PART, Logs
+from runstone.service.recovery import Recovery
 from runstone.service.remote_transfers import RemoteTransfers
 from runstone.service.snapshots import Snapshots
 
 Resource = TypeVar("Resource")
+# How long a process that opens a history tries to deliver what others have left.
+LEFT_SECONDS = 5.0
 _HEADERS = {"Content-Type": wire.PACKED, "Accept": wire.PACKED}
+
+
+class RemoteService(Service):
+    """The operations on a history that a server keeps. Journals wait in a directory of this machine."""
+
+    def __init__(self, address: str, settings: Settings) -> None:
+        digest = hashlib.sha256(address.encode()).hexdigest()[:16]
+        self.http = http = Http(address, settings.token)
+        self._reside(settings.home / "servers" / digest, settings)
+        self.address = address
+        self.recovery = _Elsewhere()
+        self.workspaces = resource("workspaces", http)
+        self.experiments = resource("experiments", http)
+        self.runs = resource("runs", http)
+        self.metrics = resource("metrics", http)
+        self.jobs = resource("jobs", http)
+        self.snapshots = resource("snapshots", http)
+        self.assets = resource("assets", http)
+        self.models = resource("models", http)
+        self.secrets = resource("secrets", http)
+        self.transfers = resource("transfers", http)
+        self.lineage = resource("lineage", http)
+        self.artifacts = resource("artifacts", http)
+        self.purging = resource("purging", http)
+        self.logs = resource("logs", http)
+        # what a process of this machine has left, because it was killed or the server was away
+        with patience.within(LEFT_SECONDS):
+            self.shipper.drain_all()
+
+    def persist(self) -> bool:
+        """True: what a server has acknowledged is durable."""
+        return True
+
+    def close(self) -> None:
+        """Deliver what this process has logged, as long as the server is there, and close the connections."""
+        self.shipper.close()
+        self.http.close()
+
+
+class _Elsewhere(Recovery):
+    """The server puts its history in order by itself."""
+
+    def __init__(self) -> None:
+        """Nothing is here to be put in order."""
+
+    def settle(self, ref: str | None = None) -> None:
+        return None
+
+    def refresh(self) -> None:
+        return None
+
+    def after_end(self) -> None:
+        return None
 
 
 def resource(name: str, http: Http) -> Any:

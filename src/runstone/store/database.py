@@ -65,10 +65,15 @@ class Database(ABC):
 
 
 def open_database(
-    address: str | Path, *, force_network: bool = False, schema: Mapping[int, str] | None = None
+    address: str | Path,
+    *,
+    force_network: bool = False,
+    durable: bool = False,
+    schema: Mapping[int, str] | None = None,
 ) -> Database:
     """The database at a path (SQLite) or a ``postgresql://`` address, brought up to the present schema.
 
+    ``durable``: a transaction that is committed survives a loss of power; PostgreSQL's do in any case.
     ``schema``: the text of each numbered step, where they are not those of this version.
     """
     if isinstance(address, str) and address.startswith(("postgresql://", "postgres://")):
@@ -78,4 +83,4 @@ def open_database(
         return Postgres(address, schema=schema)
     from runstone.store.sqlite import Sqlite
 
-    return Sqlite(Path(address), force_network=force_network, schema=schema)
+    return Sqlite(Path(address), force_network=force_network, durable=durable, schema=schema)

@@ -28,7 +28,7 @@ ACKNOWLEDGED = "SELECT acked, newest FROM writers WHERE run = :run AND id = :wri
 
 READ_ACKNOWLEDGED = "SELECT acked, newest FROM writers WHERE run = :run AND id = :writer"
 
-WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT :most) AS some"
+WAITING = "SELECT COUNT(*) AS batches FROM (SELECT 1 AS one FROM metric_batch LIMIT :most) AS found"
 
 ACKNOWLEDGE = """
 INSERT INTO writers (run, id, acked, lost, newest)

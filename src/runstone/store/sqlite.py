@@ -86,12 +86,14 @@ class Sqlite(Database):
         path: Path,
         *,
         force_network: bool = False,
+        durable: bool = False,
         schema: Mapping[int, str] | None = None,
         mounts: Path = MOUNTS,
     ) -> None:
         """``schema`` and ``mounts``: the steps of the schema, and what lists the mounted file systems."""
         _check(path, force_network, mounts)
         self.path = path
+        self._synchronous = "FULL" if durable else "NORMAL"
         self._schema = schema or migrations.steps(self.dialect)
         self._pool = Pool(self._connect)
         self._turn = threading.RLock()
@@ -173,7 +175,7 @@ class Sqlite(Database):
             )
             try:
                 connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA synchronous = {self._synchronous}")
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA cache_size = -32768")
                 connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
