@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runstone.model.errors import NotFound
-from runstone.server import streams
+from runstone.server import openapi, streams
 from runstone.server.answers import Endpoint, answer, refusal, refusing, whole_body
 from runstone.service import wire
 
@@ -31,7 +31,8 @@ def application(resources: Mapping[str, Any]) -> Starlette:
         for verb, path, endpoint in sorted(endpoints, key=lambda one: one[1].count("{"))
     ]
     handlers = {HTTPException: _no_route}
-    return Starlette(routes=[*routes, Route("/health", _health)], exception_handlers=handlers)  # type: ignore[arg-type]
+    routes += [Route("/health", _health), Route(f"{wire.PREFIX}/openapi.json", _described)]
+    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
 
 
 def _answering(call: wire.Call, resource: Any) -> Endpoint:
@@ -49,6 +50,10 @@ def _answering(call: wire.Call, resource: Any) -> Endpoint:
 
 async def _health(request: Request) -> Response:
     return Response("ok\n", media_type="text/plain")
+
+
+async def _described(request: Request) -> Response:
+    return Response(openapi.text(), media_type=wire.JSON)
 
 
 async def _no_route(request: Request, error: HTTPException) -> Response:
