@@ -254,3 +254,14 @@ def test_batches_of_a_live_journal_stand_for_themselves(history: History, shippe
     assert shipper.finish(writer)
     assert [body["columns"]["n"] for body in history.bodies("run", "row")] == list(range(200))
     assert len(list(said(b""))) == 0
+
+
+def test_many_writers_that_are_quiet_leave_their_files_and_come_back(history: History, shipper: Shipper):
+    writers = [shipper.writer(f"run{number}") for number in range(100)]
+    for writer in writers:
+        log(writer, 0, 3)
+    eventually(lambda: not any(writer.on_disk for writer in writers))
+    for writer in writers:
+        log(writer, 3, 5)
+        assert shipper.drain(writer)
+    assert all(history.values(f"run{number}", "m") == list(range(5)) for number in range(100))

@@ -27,6 +27,8 @@ SECONDS = 1.0
 EXIT_SECONDS = 10.0
 # How long one waits for another thread that is delivering the same journal.
 TURN_SECONDS = 30.0
+# With more writers than that, those that are quiet leave their files: a process may have about 1,000 open.
+MANY = 64
 
 _living: weakref.WeakSet[Shipper] = weakref.WeakSet()
 
@@ -105,8 +107,10 @@ class Shipper:
             writer.record({"kind": "count"})
             writer.close()
             done = self._deliver(delivery, timeout)
-        if done and not writer.on_disk:
-            self._forget(delivery)
+        if done:
+            with self._lock:
+                if not writer.on_disk:
+                    self._forget(delivery)
         return done
 
     def drain_all(self) -> bool:
@@ -157,6 +161,8 @@ class Shipper:
         self._wakes: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._deliveries: dict[str, Delivery] = {}
         self._writers: weakref.WeakValueDictionary[str, Writer] = weakref.WeakValueDictionary()
+        # what each writer had written when it was last looked after
+        self._seen: dict[str, int] = {}
         self._thread = None
 
     def _deliver(self, delivery: Delivery, timeout: float | None) -> bool:
@@ -187,8 +193,7 @@ class Shipper:
         again = 0.0
         while True:
             if time.monotonic() >= again:
-                for delivery in self._owned():
-                    _tend(delivery)
+                self._tend_all()
                 again = time.monotonic() + SECONDS
             with suppress(queue.Empty):
                 woken = wakes.get(timeout=max(again - time.monotonic(), 0.0))
@@ -196,6 +201,18 @@ class Shipper:
                     return
                 # the others have their turn, however many writers begin
                 _tend(woken)
+
+    def _tend_all(self) -> None:
+        owned = self._owned()
+        for delivery in owned:
+            _tend(delivery)
+        seen, self._seen = self._seen, {}
+        for delivery in owned:
+            assert delivery.own is not None
+            self._seen[delivery.id] = delivery.own.written
+            quiet = seen.get(delivery.id) == delivery.own.written and delivery.own.settled
+            if quiet and len(owned) > MANY:
+                self.finish(delivery.own, timeout=0.0)
 
     def _owned(self) -> list[Delivery]:
         with self._lock:
