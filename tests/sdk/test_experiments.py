@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +240,37 @@ def test_experiments_are_asked_for_by_a_tag_or_a_dict(workspace: Workspace, expe
     assert Experiment.list(workspace, tags={"owner": "kim"}) == Experiment.list(workspace, tags="owner")
     with pytest.raises(UserErrorException, match="are asked for by"):
         Experiment.list(workspace, tags=["owner"])  # type: ignore[arg-type]
+
+
+def test_a_directory_is_kept_as_the_snapshot_of_a_run_that_is_given_it(
+    experiment: Experiment, project: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "part").mkdir(parents=True)
+    (source / "train.py").write_text("print(1)\n")
+    (source / "part" / "data.txt").write_text("한국어\n")
+    with experiment.start_logging(snapshot_directory=str(source)) as run:
+        run.log("loss", 1.0)
+    assert run.get_snapshot_id()
+    with zipfile.ZipFile(run.restore_snapshot(path=tmp_path / "kept.zip")) as kept:
+        assert sorted(kept.namelist()) == ["part/data.txt", "train.py"]
+    assert experiment.start_logging(snapshot_directory=None).get_snapshot_id() is None
+
+
+def test_a_directory_that_is_too_large_is_a_warning_and_the_script_alone_is_kept(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(2_001):
+        (source / f"{number}.txt").touch()
+    (tmp_path / "train.py").write_text("print(1)\n")
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "train.py")])
+    with pytest.warns(RuntimeWarning, match=r"exceeds the limit.*keeps the script alone"):
+        run = experiment.start_logging(snapshot_directory=source)
+    with zipfile.ZipFile(run.restore_snapshot(path=tmp_path / "kept.zip")) as kept:
+        assert kept.namelist() == ["train.py"]
+    monkeypatch.setattr("sys.argv", ["-c"])
+    with pytest.warns(RuntimeWarning, match=r"does not exist.*keeps no source"):
+        run = experiment.start_logging(snapshot_directory=tmp_path / "nowhere")
+    assert run.get_snapshot_id() is None

@@ -128,7 +128,8 @@ class Experiment:
 
         Args:
             outputs: the directory that is uploaded when the run completes; True is ``outputs``, False none.
-            snapshot_directory: accepted; the script, its git state and diff are kept, a snapshot is not.
+            snapshot_directory: a directory to keep as the run's snapshot; None keeps none. One that is too
+                large is one warning, and the script alone is kept, as are its git state and diff in any case.
             display_name: to 1,024 characters.
             run_id: an id of your own, unique in the workspace; a GUID by default.
             **more: ``description``, ``tags``, ``properties``, ``params``, and ``capture`` (what to capture
@@ -137,7 +138,10 @@ class Experiment:
         Raises:
             UserErrorException: a run of that id exists, or a value is over a limit.
         """
-        return start_run(self, outputs=outputs, display_name=display_name, run_id=run_id, **more)
+        run = start_run(self, outputs=outputs, display_name=display_name, run_id=run_id, **more)
+        if snapshot_directory is not None:
+            run._keep_source(snapshot_directory)
+        return run
 
     def submit(self, config: Any, tags: Mapping[str, Any] | None = None, **kwargs: Any) -> Run:
         """Hand a script over, or a sweep of it; returns at once with a run that is Queued.

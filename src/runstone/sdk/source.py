@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from runstone.model.errors import Conflict, SnapshotException
-from runstone.sdk.handle import Handle
+from runstone.sdk.handle import Handle, warn
 
 
 class Source(Handle):
@@ -31,6 +32,18 @@ class Source(Handle):
         except Conflict as error:
             raise SnapshotException(error.message) from None
         return id
+
+    def _keep_source(self, directory: Any) -> None:
+        """Keep a directory as the snapshot, else the script alone: a run goes on without either."""
+        try:
+            self.take_snapshot(directory)
+        except (SnapshotException, OSError) as error:
+            script = Path(sys.argv[0])
+            if script.is_file():
+                self.take_snapshot(script)
+            warn(
+                f"{error} The run {self.id} keeps {'the script alone' if script.is_file() else 'no source'}."
+            )
 
     def restore_snapshot(self, snapshot_id: str | None = None, path: Any = None) -> str:
         """Write a snapshot (the run's own by default) as a ZIP file; its path.
