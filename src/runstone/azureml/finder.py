@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from runstone import __version__
-from runstone.azureml.names import LATER, SERVED
+from runstone.azureml.names import SERVED
 
 TOP = "azureml"
 # A folder for PYTHONPATH, in which `azureml` is a package that calls `install`.
@@ -82,15 +82,11 @@ def _lookup(module: ModuleType, name: str) -> Any:
     if wanted in SERVED:
         # the original's modules import one another: `azureml.exceptions` is there once `azureml.core` is
         return importlib.import_module(wanted)
-    if wanted in LATER:
-        raise ImportError(_missing(wanted), name=wanted)
     raise AttributeError(f"module {module.__name__!r}, served by Runstone, has no attribute {name!r}")
 
 
 def _missing(wanted: str) -> str:
-    later = any(wanted == name or wanted.startswith(f"{name}.") for name in LATER)
-    when = "does not have it yet" if later else "has nothing of that name"
     return (
-        f"{wanted} is a name of Azure ML SDK v1, and this version of Runstone ({__version__}) {when}; it "
-        f"serves {', '.join(name for name in SERVED if SERVED[name])}."
+        f"Runstone ({__version__}) has nothing of the name {wanted}; of Azure ML SDK v1 it serves "
+        f"{', '.join(name for name in SERVED if SERVED[name])}."
     )

@@ -1,4 +1,4 @@
-"""Which of the original's names are served, from where, and which ones are still to come."""
+"""Which of the original's names are served, and from where."""
 
 from __future__ import annotations
 
@@ -69,6 +69,19 @@ _POLICIES = dict.fromkeys(
 _GOAL = {"PrimaryMetricGoal": "runstone.sdk.sweeps.config"}
 _SWEEP_RUN = {"HyperDriveRun": "runstone.azureml.hyperdrive"}
 _SWEEP_CONFIGS = dict.fromkeys(("HyperDriveConfig", "HyperDriveRunConfig"), "runstone.azureml.hyperdrive")
+_COMPUTE = {
+    "AmlCompute": "runstone.sdk.aml_compute",
+    "ComputeTarget": "runstone.sdk.compute",
+    "RayCompute": "runstone.sdk.compute",
+    "SlurmCompute": "runstone.sdk.compute",
+}
+_AUTHENTICATIONS = (
+    "AzureCliAuthentication",
+    "InteractiveLoginAuthentication",
+    "MsiAuthentication",
+    "ServicePrincipalAuthentication",
+    "TokenAuthentication",
+)
 _EXCEPTIONS = (
     "ActivityFailedException",
     "AuthenticationException",
@@ -109,6 +122,7 @@ SERVED: Mapping[str, Mapping[str, str]] = {
         **_MODEL,
         **_DATASET,
         **_DATASTORE,
+        "ComputeTarget": "runstone.sdk.compute",
         "VERSION": "runstone.azureml.core",
         "__version__": "runstone.azureml.core",
     },
@@ -156,6 +170,13 @@ SERVED: Mapping[str, Mapping[str, str]] = {
     "azureml.train.hyperdrive.runconfig": {**_SWEEP_CONFIGS, **_GOAL},
     "azureml.train.hyperdrive.sampling": _SAMPLINGS,
     "azureml.widgets": {"RunDetails": "runstone.sdk.run_details"},
+    "azureml.core.authentication": dict.fromkeys(_AUTHENTICATIONS, "runstone.sdk.authentication"),
+    "azureml.core.compute": _COMPUTE,
+    "azureml.core.compute.amlcompute": _COMPUTE,
+    "azureml.core.compute_target": {
+        **_COMPUTE,
+        "ComputeTargetException": "runstone.exceptions",
+    },
     "azureml.core.dataset": _DATASET,
     "azureml.core.datastore": _DATASTORE,
     "azureml.data": {**_FILE_DATASET, **_TABULAR_DATASET, **_OUTPUT_DATASET, **_DATA_TYPE},
@@ -174,12 +195,3 @@ SERVED: Mapping[str, Mapping[str, str]] = {
     "azureml.data.tabular_dataset": _TABULAR_DATASET,
     "azureml.exceptions": dict.fromkeys(_EXCEPTIONS, "runstone.exceptions"),
 }
-
-# What a later version brings: modules, and names of modules that are served already.
-LATER = frozenset(
-    {
-        "azureml.core.compute",
-        "azureml.core.compute_target",
-        "azureml.core.ComputeTarget",
-    }
-)

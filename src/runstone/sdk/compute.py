@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runstone.sdk.workspace import Workspace
 
 
+_SECRET = {"token", "environment"}
+
+
 @dataclass(frozen=True)
 class LocalTarget:
     """The machine on which the script runs; always there."""
@@ -28,6 +31,9 @@ class LocalTarget:
     def get_status(self) -> str:
         """``Succeeded``: the word by which the original says that a target is ready."""
         return "Succeeded"
+
+    def wait_for_completion(self, show_output: bool = False, **_: Any) -> None:
+        """Return at once: this machine is there."""
 
 
 class ComputeTarget:
@@ -60,6 +66,27 @@ class ComputeTarget:
         return targets_of(workspace)[name]
 
     @staticmethod
+    def create(workspace: Workspace, name: str, provisioning_configuration: Any) -> Any:
+        """The target of that name if it is attached: machines are made by a cloud, and by nothing here.
+
+        Raises:
+            ComputeTargetException: it is not attached; the message says how to.
+        """
+        known = targets_of(workspace)
+        if name in known:
+            return known[name]
+        raise ComputeTargetException(
+            f"A cluster {name!r} cannot be made: no cloud is here that would. Attach one that you have by "
+            f"that name, ComputeTarget.attach(workspace, {name!r}, SlurmCompute.attach_configuration()) or "
+            f"RayCompute.attach_configuration(address), or leave the compute target out to run right here."
+        )
+
+    @staticmethod
+    def deserialize(workspace: Workspace, object_dict: Mapping[str, Any]) -> Any:
+        """The target that ``serialize`` described, as it is now."""
+        return ComputeTarget(workspace, str(object_dict["name"]))
+
+    @staticmethod
     def list(workspace: Workspace) -> builtins.list[Any]:
         """The targets of a workspace, this machine first."""
         return [*targets_of(workspace).values()]
@@ -85,11 +112,35 @@ class ComputeTarget:
         except (NotFound, Conflict) as error:
             raise ComputeTargetException(error.message) from None
 
+    def delete(self) -> None:
+        """Forget the target, as ``detach``: the cluster itself is not ours to delete."""
+        self.detach()
+
+    def refresh_state(self) -> None:
+        """Do nothing: what is known of a target is what it was attached with."""
+
+    def serialize(self) -> dict[str, Any]:
+        """The target as a dict, for programs; secrets of its configuration are left out."""
+        shown = {key: value for key, value in self.config.items() if key not in _SECRET}
+        return {"name": self.name, "type": self.type or self._target.type, "config": shown}
+
+    def get_active_runs(
+        self, type: str | None = None, tags: Any = None, properties: Any = None, status: str | None = None
+    ) -> Any:
+        """The runs that this target has, or that wait for it: a generator; ``status`` narrows it."""
+        from runstone.sdk.run import Run  # a run knows its target's name
+
+        states = (status,) if status else ("Running", "Queued")
+        for state in states:
+            yield from Run.list_by_compute(self, type, tags, properties, state)
+
     def get_status(self) -> str:
         """``Succeeded``: the word by which the original says that a target is ready."""
         return "Succeeded"
 
-    def wait_for_completion(self, show_output: bool = False, is_delete_operation: bool = False) -> None:
+    def wait_for_completion(
+        self, show_output: bool = False, is_delete_operation: bool = False, **_: Any
+    ) -> None:
         """Return at once: attaching is done when it returns."""
 
     def __repr__(self) -> str:
