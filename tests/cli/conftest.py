@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import pty
 import struct
@@ -132,7 +133,9 @@ def filled(
         code = main(words)
         return Done(code, *capfd.readouterr())
 
+    level = logging.getLogger("runstone").level
     yield here
+    logging.getLogger("runstone").setLevel(level)  # --verbose and --only-show-errors are for one process
     disconnect(project / ".runstone" / "history")
 
 

@@ -221,6 +221,12 @@ def test_markdown_cannot_be_broken_by_what_is_in_it(diff: Call) -> None:
     assert "\n| two |" in hostile
 
 
+def test_json_spells_what_a_terminal_would_obey(diff: Call) -> None:
+    text = diff("a", "hostile", "-o", "json").out
+    assert "\u202e" not in text
+    assert "\\u202e" in text
+
+
 def test_it_is_the_same_however_often_it_is_asked(diff: Call) -> None:
     for form in ("text", "json", "markdown"):
         assert len({diff("a", "b", "-o", form).out for _ in range(3)}) == 1

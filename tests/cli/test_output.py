@@ -27,6 +27,13 @@ run.set_tags({name: name})
 run.log("said", name)
 run.complete()
 """
+EXACTLY = """
+from runstone import Experiment, Workspace
+run = Experiment(Workspace.from_config(), "digits").start_logging(run_id="exactly", capture="none")
+run.set_tags({"long": "x" * 100})
+run.log("loss", 0.12345678901234568)
+run.complete()
+"""
 
 
 @pytest.mark.parametrize(
@@ -74,7 +81,11 @@ def test_what_a_query_finds_is_printed_in_every_form(form: str, query: str, text
         (["--query", "'abc"], "at 0: what begins here is never closed"),
         (["--query", ""], "The query is empty"),
         (["--query", "nofn(@)"], "Unknown function: nofn()"),
-        (["--query", "keys(@)"], "keys()"),
+        (["--query", "keys(@)"], "keys() takes object, and got array. See"),
+        (["--query", "sort_by(@, &foo)"], "sort_by() takes string or number, and got null. See"),
+        (["--query", "&runId"], "an expression after & is for a function"),
+        (["--query", "[::0]"], "slice step cannot be zero"),
+        (["--query", "(" * 5000], "it is nested too deeply"),
         (["[0]", "--query", "[0]"], "Give one query"),
         (["runs"], "unexpected extra argument (runs)"),
         (["--columns", "runId,colour"], "There is no column 'colour'; there are: runId, runNumber"),
@@ -105,6 +116,36 @@ def test_columns_are_chosen_in_every_form(filled: Call):
     assert shown.json == {"runId": "run-2", "tags.number": "2"}
 
 
+def test_columns_are_chosen_of_what_a_query_finds(filled: Call):
+    words = ("--columns", "runId,params.lr")
+    assert filled("run", "list", "[?tags.quality]", *words).json == [{"runId": "run-2", "params.lr": "0.01"}]
+    assert filled("run", "list", "[?tags.quality] | [0]", *words).json == {
+        "runId": "run-2",
+        "params.lr": "0.01",
+    }
+    assert filled("run", "list", "[?tags.quality].runId", *words).json == ["run-2"]
+    assert filled("run", "show", "-r", "run-2", "--query", "tags", "--columns", "number").json == {
+        "number": "2"
+    }
+
+
+def test_what_json_has_no_word_for_is_a_text_when_a_query_finds_it(filled: Call):
+    assert filled("run", "list", "--query", "[to_number('1e999'), `-Infinity`]").json == [
+        "Infinity",
+        "-Infinity",
+    ]
+
+
+def test_programs_are_given_every_digit_and_people_four(runstone: Call, python: Call, write):
+    write("train.py", EXACTLY)
+    assert python("train.py").code == 0
+    asked = ("run", "show", "-r", "exactly", "--query", "metrics.loss", "-o")
+    assert runstone(*asked, "tsv").out == "0.12345678901234568\n"
+    assert runstone(*asked, "table").out.splitlines()[-1] == "0.1235"
+    chosen = ("run", "list", "--columns", "runId,metrics.loss,tags", "-o", "tsv")
+    assert runstone(*chosen).out == 'exactly\t0.12345678901234568\t{"long": "' + "x" * 100 + '"}\n'
+
+
 def test_the_data_are_written_to_a_file_too(filled: Call, tmp_path: Path):
     file = tmp_path / "run.json"
     assert filled("run", "show", "-r", "run-1", "-t", str(file), "-o", "none").out == ""
@@ -112,6 +153,8 @@ def test_the_data_are_written_to_a_file_too(filled: Call, tmp_path: Path):
     listed = filled("run", "list", "-t", str(file), "--query", "[0].runId", "-o", "tsv")
     assert listed.out == "failed\n"
     assert [run["runId"] for run in json.loads(file.read_text())] == ["failed", "run-2", "run-1", "run-0"]
+    assert filled("run", "list", "-t", str(file), "-o", "none").out == ""
+    assert len(json.loads(file.read_text())) == 4
     filled("run", "list", "--status", "queued", "-t", str(file))
     assert json.loads(file.read_text()) == []
     assert os.listdir(tmp_path) == ["run.json"]

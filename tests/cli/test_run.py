@@ -90,6 +90,9 @@ def test_a_failed_run_says_why_and_nan_is_valid_json(filled):
         (["--tags", "quality=fantastic run", "--tags", "number=1"], []),
         (["--tags", "worth another look"], ["run-2"]),
         (["--parent-run-id", "run-2"], ["child"]),
+        (["--parent-run-id", "run-1"], []),
+        (["--parent-run-id", "chi"], []),
+        (["--pipeline-run-id", "run-2"], ["child"]),
         (["--compute-target-name", "local", "-e", "other"], ["failed"]),
         (["--filter", "metrics.accuracy > 0.6"], ["child", "run-2", "run-1"]),
         (["--filter", "metrics.accuracy > 0.6 or depth = 1", "--tags", "number=1"], ["run-1"]),
@@ -224,6 +227,8 @@ def test_names_from_far_away_stand_in_their_columns_and_move_no_cursor(runstone,
             "There is no experiment 'nope' in the workspace 'default'; there are: digits, other",
         ),
         (["run", "list", "-w", "nope"], 1, "nope"),
+        (["run", "list", "--parent-run-id", "nope"], 1, "There is no run 'nope' in the workspace 'default'"),
+        (["run", "list", "--parent-run-id", "run-"], 1, "Several runs begin with 'run-'"),
         (["run", "list", "--filter", "metrics.acc >"], 1, "at 14: expected a value after '>'"),
         (["run", "list", "--order-by", "metrics."], 1, "at "),
         (["run", "list", "--status", "Odd"], 2, "There is no status 'Odd'; a run is NotStarted, "),
@@ -268,6 +273,7 @@ def test_where_there_is_no_history_none_is_made(runstone, tmp_path: Path):
     assert done.json == []
     assert "There is no history yet" in done.err
     assert runstone("run", "show", "-r", "x", "--path", str(place)).code == 1
+    assert runstone("gc", "--path", str(place)).json["runs"] == 0
     assert not env_home.exists()
 
 

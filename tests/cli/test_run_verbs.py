@@ -151,7 +151,8 @@ def test_a_deleted_run_is_gone_until_it_is_restored(here: Call):
     done = here("run", "delete", "-r", "abd")
     assert (done.code, done.out) == (0, "")
     assert "`runstone run restore -r abd-second` brings it back" in done.err
-    assert "deleted" in refused(here("run", "show", "-r", "abd-second"))
+    gone = refused(here("run", "show", "-r", "abd-second"))
+    assert "was deleted; `runstone run restore -r abd-second` brings it back" in gone
     assert [run["runId"] for run in here("run", "list", "--filter", "deleted = true").json] == ["abd-second"]
     assert here("run", "restore", "-r", "abd").json["runId"] == "abd-second"
     assert here("run", "show", "-r", "abd").json["status"] == "Completed"
@@ -281,7 +282,11 @@ def test_where_a_run_is_to_be_seen(here: Call):
         (["no-such.py"], 1, "script path doesn't exist"),
         ([], 1, "Give a script, or a command"),
         (["--command", "true", "train.py"], 2, "not both: 'train.py'"),
-        (["-c", "nope", "make.py"], 1, "name=nope"),
+        (
+            ["-c", "nope", "make.py"],
+            1,
+            "name=nope: there is no .runconfig file; `runstone folder attach` writes",
+        ),
         (["--ct", "nope", "make.py"], 1, "There is no compute target 'nope'"),
         (["--tag", "a", "make.py"], 2, "--tag takes KEY=VALUE"),
         (["-e", "a b", "make.py"], 1, "between 1 and 255 characters"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ def _troubled() -> Iterator[None]:
 
 def _lines(found: Difference, form: str) -> Iterator[str]:
     if form == "json":
-        yield from json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+        yield from output.as_json(found.to_dict(), indent=2).split("\n")
         return
     text = found.to_markdown() if form == "markdown" else found.to_text()
     # a file of a run may hold anything, and a terminal obeys some of it

@@ -42,8 +42,11 @@ def gc(scope: Scope, out: Output, *, days: float, yes: bool) -> None:
     runstone gc
     runstone gc --older-than 7 --yes
     """
+    from runstone.model.garbage import Garbage  # loaded by the commands that need it: `--help` is quick
+
     opened = scope.look()
     if opened is None:
+        out.show(asdict(Garbage()), card=())
         return
     purging = opened.service.purging
     found = purging.purge(older_than=days * DAY) if yes else purging.report(older_than=days * DAY)

@@ -61,7 +61,7 @@ class Output:
         if card is not None and self.plain:
             lines(card)
             return
-        self._print(selecting.picked(document, self.columns) if self.columns else document)
+        self._print(document)
 
     def each(
         self,
@@ -91,7 +91,7 @@ class Output:
         if self.columns:
             documents = (selecting.picked(one, self.columns) for one in documents)
         if self.form in ("table", "tsv"):
-            rows = _rows(documents, table or selecting.rows)
+            rows = _rows(documents, table or self._cells)
             _print_rows(self.form, rows)
             return
         lines(_SHAPES[self.form](documents))
@@ -99,21 +99,19 @@ class Output:
     def _print(self, value: Any) -> None:
         if self.query is not None:
             value = self.query.of(value)
+        if self.columns:
+            value = selecting.within(value, self.columns)
         if self.form == "table" and isinstance(value, Mapping):
             lines(tables.card(selecting.pairs(value)))
         elif self.form in ("table", "tsv"):
-            _print_rows(self.form, selecting.rows(value))
+            _print_rows(self.form, self._cells(value))
         else:
             shape = _SHAPES[self.form]
             lines(shape(value) if isinstance(value, list) else _single(self.form, value))
 
-
-def emit(form: str, value: Any, *, table: Sequence[Mapping[str, str]]) -> None:
-    """Print a value, a list or an object, in a form; ``table`` is how it looks as rows."""
-    if form in ("table", "tsv"):
-        _print_rows(form, table)
-    else:
-        lines(_SHAPES[form](value) if isinstance(value, list) else _single(form, value))
+    def _cells(self, value: Any) -> Rows:
+        # people look at a table; programs read the other
+        return selecting.rows(value, exact=self.form == "tsv")
 
 
 def lines(texts: Iterable[str]) -> None:
@@ -161,8 +159,10 @@ def _rows(documents: Iterable[Document], table: Table) -> Iterator[Mapping[str, 
         yield from ({name: row.get(name, "") for name in names} for row in rows)
 
 
-def _nothing(_: Iterable[Any]) -> Iterator[str]:
-    return iter(())
+def _nothing(values: Iterable[Any]) -> Iterator[str]:
+    # all the same they are read: a file may be written on the way
+    for _ in values:
+        yield from ()
 
 
 def _json_list(values: Iterable[Any]) -> Iterator[str]:

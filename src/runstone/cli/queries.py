@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from runstone.cli.values import plain
+
+# So much is said of what went wrong within a query: it may hold all that was asked.
+SAID = 200
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,9 @@ class Query:
         import jmespath.exceptions  # see parsed()
 
         try:
-            return self.compiled.search(value)
-        except jmespath.exceptions.JMESPathError as error:
+            return _printable(self.compiled.search(value))
+        # [::0] is a ValueError of JMESPath's, an expression that stands alone a TypeError of ours
+        except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as error:
             raise click.UsageError(f"The query {self.text!r} cannot be asked here: {_said(error)}.") from None
 
 
@@ -35,6 +42,23 @@ def parsed(text: str) -> Query:
         raise click.UsageError("The query is empty; `--query '[].runId'` is one.") from None
     except jmespath.exceptions.ParseError as error:
         raise click.UsageError(_malformed(text, error)) from None
+    except RecursionError:
+        raise click.UsageError(
+            f"The query {text[:30]!r}... cannot be read: it is nested too deeply."
+        ) from None
+
+
+def _printable(found: Any) -> Any:
+    """What a query has found, as JSON can have it: it has no word for three numbers."""
+    if isinstance(found, Mapping):
+        return {key: _printable(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_printable(value) for value in found]
+    if isinstance(found, float):
+        return plain(found)
+    if found is None or isinstance(found, (str, int)):
+        return found
+    raise TypeError("an expression after & is for a function, as in sort_by([], &runId)")
 
 
 def _malformed(text: str, error: Any) -> str:
@@ -51,4 +75,12 @@ def _malformed(text: str, error: Any) -> str:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    from jmespath.exceptions import JMESPathTypeError  # see parsed()
+
+    if isinstance(error, JMESPathTypeError):
+        # not its own text: that holds the value, which may be every run there is
+        return (
+            f"{error.function_name}() takes {' or '.join(error.expected_types)}, and got {error.actual_type}"
+        )
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if len(text) <= SAID else f"{text[: SAID - 1]}…"

@@ -113,6 +113,8 @@ def list_runs(
     out = _with_bare(out, bare)
     opened = scope.look()
     attached = wanted.experiment_name is None and wanted.parent_run_id is None and not all_experiments
+    if opened is not None and wanted.parent_run_id is not None:
+        wanted = replace(wanted, parent_run_id=_parent(opened, wanted.parent_run_id))
     if attached:
         wanted = _attached(wanted, scope)
     elif wanted.experiment_name is not None and opened is not None:
@@ -216,6 +218,16 @@ def _attached(wanted: Wanted, scope: Scope) -> Wanted:
     """With the experiment of the attached folder, if it names one; one that has no runs yet is no error."""
     name = scope.place.attached
     return replace(wanted, experiment_name=name) if name else wanted
+
+
+def _parent(opened: Opened, given: str) -> str:
+    from runstone.model.errors import Gone  # loaded by the commands that need it: `--help` is quick
+
+    try:
+        return opened.record(given).id
+    except Gone:
+        # its children can still be asked for
+        return given
 
 
 def _documents(opened: Opened, wanted: Wanted, minimal: bool) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,12 +20,24 @@ def picked(document: Document, columns: Sequence[str]) -> dict[str, Any]:
     return {column: _column(document, column) for column in columns}
 
 
-def rows(value: Any) -> list[dict[str, str]]:
-    """Any value as rows: objects by their keys, lists by their positions, others alone."""
+def within(value: Any, columns: Sequence[str]) -> Any:
+    """The same of the object, or of each object in the list, that a query has found; others as they are."""
+    if isinstance(value, list):
+        return [picked(one, columns) if isinstance(one, Mapping) else one for one in value]
+    return picked(value, columns) if isinstance(value, Mapping) else value
+
+
+def rows(value: Any, *, exact: bool = False) -> list[dict[str, str]]:
+    """Any value as rows: objects by their keys, lists by their positions, others alone.
+
+    Args:
+        value: the value.
+        exact: with every digit, and whole; else as much as a person looks at.
+    """
     if value is None:
         return []
     values = value if isinstance(value, (list, tuple)) else [value]
-    objects = [_cells(one) for one in values]
+    objects = [_cells(one, _whole if exact else _cell) for one in values]
     names = list(dict.fromkeys(name for one in objects for name in one))
     return [{name: one.get(name, "") for name in names} for one in objects]
 
@@ -41,12 +53,16 @@ def pairs(document: Document) -> list[tuple[str, str]]:
     return found
 
 
-def _cells(one: Any) -> dict[str, str]:
+def _cells(one: Any, cell: Callable[[Any], str]) -> dict[str, str]:
     if isinstance(one, Mapping):
-        return {str(name): _cell(value) for name, value in one.items()}
+        return {str(name): cell(value) for name, value in one.items()}
     if isinstance(one, (list, tuple)):
-        return {f"Column{at}": _cell(value) for at, value in enumerate(one, 1)}
-    return {"Result": _text(one)}
+        return {f"Column{at}": cell(value) for at, value in enumerate(one, 1)}
+    return {"Result": cell(one)}
+
+
+def _whole(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else _text(value)
 
 
 def _cell(value: Any) -> str:

@@ -120,7 +120,8 @@ class RunConfiguration:
         """
         file = _find(Path(path), name)
         if file is None:
-            raise UserErrorException(f"Failed to load RunConfiguration from path={path} name={name}")
+            failed = f"Failed to load RunConfiguration from path={path} name={name}"
+            raise UserErrorException(f"{failed}: {_there(Path(path), name)}")
         root = file.parent.parent if file.parent.name in FOLDERS else file.parent
         document = _read(file)
         made = RunConfiguration(_path=root, _name=file.name)
@@ -297,6 +298,16 @@ def _find(path: Path, name: str | None) -> Path | None:
         return path if path.is_file() else None
     candidates = [path / folder / file for folder in FOLDERS for file in (name, name + EXTENSION)]
     return next((file for file in candidates if file.is_file()), None)
+
+
+def _there(path: Path, name: str | None) -> str:
+    if name is None:
+        return "there is no such file."
+    files = (file for folder in FOLDERS for file in (path / folder).glob(f"*{EXTENSION}"))
+    known = ", ".join(sorted({file.stem for file in files}))
+    if known:
+        return f"there is no {name.removesuffix(EXTENSION)}{EXTENSION}; there are: {known}."
+    return f"there is no {EXTENSION} file; `runstone folder attach` writes two to begin with."
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def find(tx: Transaction, ref: str, *, deleted: bool = False) -> Row:
             f"There is no run {id!r} in the workspace {workspace!r}; `runstone run list` shows the runs."
         )
     if row["deleted"] and not deleted:
-        raise Gone(f"The run {id!r} was deleted.")
+        raise Gone(f"The run {id!r} was deleted; `runstone run restore -r {id}` brings it back.")
     return row
 
 
