@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,9 +17,12 @@ from runstone.sdk import details, outputs, tracking
 from runstone.sdk.files import Files
 from runstone.sdk.handle import printable, said, told, warn
 from runstone.sdk.output import Tee
+from runstone.service.connect import settings
 
 TROUBLESHOOTING = "https://aka.ms/azureml-run-troubleshooting"
 FLUSH_SECONDS = 300.0
+# The types of run that somebody else executes.
+SUBMITTED = ("azureml.scriptrun", "hyperdrive")
 
 Me = TypeVar("Me", bound="Lifecycle")
 
@@ -56,7 +60,7 @@ class Lifecycle(Files):
     def fail(
         self, error_details: Any = None, error_code: str | None = None, _set_status: bool = True
     ) -> None:
-        """End the run as Failed.
+        """End the run as Failed; the script of a submitted one is stopped, unless it says so itself.
 
         Args:
             error_details: what went wrong: a text to 16 KiB of characters, or an exception, whose traceback
@@ -68,12 +72,20 @@ class Lifecycle(Files):
         """
         error = _error(error_details, error_code)
         tracking.deliver(self)
-        if _set_status:
-            self._end(model.Status.FAILED, error)
+        if not _set_status:
+            return
+        self._end(model.Status.FAILED, error)
+        if self._record.type in SUBMITTED and settings().run_id != self.id:
+            with suppress(Conflict):
+                # which says that the run has ended; its script goes on until it is told
+                self._service.jobs.cancel(self._ref, children=False)
 
     def cancel(self) -> None:
-        """End the run as Canceled."""
+        """End the run as Canceled; a submitted one is CancelRequested until its last process is gone."""
         self._flushed(tracking.DELIVERY_SECONDS)
+        if self._record.type in SUBMITTED:
+            self._ask_to_end(children=True)
+            return
         self._end(
             model.Status.CANCELED, {"code": "Canceled", "message": "Canceled by the user.", "reason": "user"}
         )
@@ -156,6 +168,14 @@ class Lifecycle(Files):
         except RunstoneError as trouble:
             # what the script raised is more important, and goes on
             warn(f"The run {self.id} could not be ended ({trouble}); its data are kept.")
+
+    def _ask_to_end(self, *, children: bool) -> None:
+        """Have whatever runs of a submitted run ended; a warning when the run has ended already."""
+        try:
+            self._record = self._service.jobs.cancel(self._ref, children=children)
+        except Conflict as error:
+            self._refresh()
+            warn(error.message)
 
     def _end(self, status: model.Status, error: Mapping[str, Any] | None) -> None:
         if sys.is_finalizing():

@@ -7,9 +7,8 @@ import time
 from typing import Any
 
 from runstone.model import runs as model
-from runstone.model.errors import ActivityFailedException, Conflict, NotFound
+from runstone.model.errors import ActivityFailedException, NotFound
 from runstone.sdk import details
-from runstone.sdk.handle import warn
 from runstone.sdk.readable import Readable
 from runstone.sdk.run import Run
 from runstone.sdk.submitting import RUN_TYPE as _RUN_TYPE
@@ -29,11 +28,7 @@ class ScriptRun(Run):
         The status is CancelRequested until the last process is gone; Canceled at once for a run that nobody
         has begun. A run that has ended stays as it is, with a warning.
         """
-        try:
-            self._record = self._service.jobs.cancel(self._ref, children=children)
-        except Conflict as error:
-            self._refresh()
-            warn(error.message)
+        self._ask_to_end(children=children)
 
     def wait_for_completion(
         self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True

@@ -144,22 +144,24 @@ class Jobs:
         """Ask for the end of a submitted run, and of its descendants; returns when the request is recorded.
 
         A job that nobody has taken yet is Canceled at once; else the run is CancelRequested until its last
-        process is gone. A run that was not submitted is Canceled at once. Conflict when the run has ended.
+        process is gone. A run that was not submitted is Canceled at once. Conflict when the run has ended;
+        if that was only said, and its script still runs, that is ended all the same.
         """
         with self._database.write() as tx:
             row = runs.find(tx, run)
-            if Status(row["status"]).terminal:
-                raise Conflict(
-                    f"The run {row['id']!r} is {row['status']} already; a run that has ended cannot be "
-                    f"cancelled.",
-                    expected=row["status"],
-                )
-            family = [row["n"], *(runs.descendants(tx, row["n"]) if children else ())]
+            ended = Status(row["status"]).terminal
+            family = [row["n"], *(runs.descendants(tx, row["n"]) if children and not ended else ())]
             never_begun = [job.run for n in family if (job := _cancel(tx, n))]
             found = runs.load(tx, [row["n"]])[0]
         for ref in never_begun:
             # no supervisor will
             surroundings.remove(self._root, ref)
+        if ended:
+            raise Conflict(
+                f"The run {row['id']!r} is {row['status']} already; a run that has ended cannot be "
+                f"cancelled.",
+                expected=row["status"],
+            )
         return found
 
     @operation("PUT /workspaces/{workspace}/targets")
@@ -251,17 +253,16 @@ def _wanted(tx: Transaction, new: NewRun) -> None:
 def _cancel(tx: Transaction, n: int) -> Job | None:
     """The job, if it ends with this: nobody had taken it."""
     run = runs.load(tx, [n])[0]
-    if run.status.terminal:
-        return None
     job = jobs.of_run(tx, n)
     if job is None or job.state == QUEUED:
-        runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
+        if not run.status.terminal:
+            runs.move(tx, n, Status.CANCELED, now=_now(), error=CANCELED)
         if job is not None:
             jobs.change(tx, n, only=None, now=_now(), state=ENDED, cancel=_now())
         return job
-    if job.cancel is None:
+    if job.cancel is None and job.state != ENDED:
         jobs.change(tx, n, only=None, now=_now(), cancel=_now())
-    if run.status is not Status.CANCEL_REQUESTED:
+    if not run.status.terminal and run.status is not Status.CANCEL_REQUESTED:
         runs.move(tx, n, Status.CANCEL_REQUESTED, now=_now())
     return None
 
