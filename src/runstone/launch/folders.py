@@ -31,7 +31,9 @@ class Folder:
         """The folder for an attempt; the reference is data and never a path."""
         name = hashlib.sha256(run.encode()).hexdigest()[:32]
         root = history / "work" / name / str(attempt)
-        return cls(root, spool_of(history, run) / LOG, f"{run}#{attempt}")
+        # another history on this machine may have a run of the same id
+        place = hashlib.sha256(os.fsencode(os.path.realpath(history))).hexdigest()[:16]
+        return cls(root, spool_of(history, run) / LOG, f"{run}#{attempt}@{place}")
 
     @property
     def code(self) -> Path:
