@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runstone import Experiment, Workspace
-from runstone.exceptions import UserErrorException, WorkspaceException
+from runstone.exceptions import ServiceException, UserErrorException, WorkspaceException
 from runstone.service.connect import disconnect
 
 AZURE = {"subscription_id": "sub", "resource_group": "group", "workspace_name": "azure-ws"}
@@ -301,9 +301,14 @@ def test_a_config_that_cannot_be_read_does_not_matter_where_none_is_needed(
     assert Workspace.get("ours", history=history).name == "ours"
 
 
-@pytest.mark.parametrize("scheme", ["https", "postgresql", "sqlite", "s3", "file"])
-def test_a_servers_address_is_told_what_this_version_knows(project: Path, scheme: str) -> None:
+@pytest.mark.parametrize("scheme", ["postgresql", "sqlite", "s3", "file"])
+def test_an_address_that_is_no_servers_is_told_what_would_be(project: Path, scheme: str) -> None:
     before = sorted(project.iterdir())
     with pytest.raises(UserErrorException, match="server's address"):
         Workspace(workspace_name="ours", history=f"{scheme}://example.invalid/x")
     assert sorted(project.iterdir()) == before
+
+
+def test_a_server_that_is_not_there_is_told_by_its_address(project: Path) -> None:
+    with pytest.raises(ServiceException, match=r"http://127\.0\.0\.1:9 cannot be reached"):
+        Workspace(workspace_name="ours", history="http://127.0.0.1:9")

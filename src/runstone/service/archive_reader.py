@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zipfile
 import zlib
@@ -199,9 +198,9 @@ class Reader:
 
     def _line(self, number: int, line: bytes) -> Line:
         try:
-            known = json.loads(line)
+            known = read_json(line.decode("utf-8", "replace"), "index")
             return Line(number, str(known["id"]), str(known["document"]), str(known["records"]))
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (Invalid, LookupError, TypeError) as error:
             raise self._refused(f"line {number} of its index cannot be read") from error
 
     def _verified(self, name: str, sha256: str) -> bytes:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runstone.model.documents import read_json
 from runstone.model.errors import (
     AuthenticationException,
     Busy,
     Conflict,
     FilterError,
+    Invalid,
     RunstoneError,
     ServiceException,
 )
@@ -38,10 +40,10 @@ def problem(error: Exception) -> tuple[int, bytes]:
 def raised(status: int, content: bytes, *, address: str) -> Exception:
     """The error that an answer stands for; an answer that no history gave is Busy: it may pass."""
     try:
-        document = json.loads(content)
+        document = read_json(content.decode("utf-8", "replace"), "answer")
         kind = _KINDS[document["title"]]
         detail = str(document["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (Invalid, LookupError, TypeError):
         return Busy(
             f"{address} answered {status} and no history did: a proxy or another program may stand there."
         )
