@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
+import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from runstone.sdk.run_configuration import RunConfiguration
 
 MONTH = 30 * 24 * 3600
+
+# What a shell would act on, in one text; and in a list, where less of it can be meant as it stands.
+_SHELL = frozenset(("&&", "||", "|", ";", "&", "<", ">", ">>"))
+_SHELL_LISTED = frozenset(("&&", "||"))
 
 _log = logging.getLogger("runstone")
 
@@ -80,15 +87,54 @@ class ScriptRunConfig:
         if self.script and self.command:
             raise UserErrorException("script and command cannot be used together; give one of them.")
         if self.command:
-            return tuple(words(self.command))
+            _refuse_shell(self.command)
+            return _sound(words(self.command))
         if not self.script:
             raise UserErrorException("Give a script, or a command: there is nothing to run.")
-        path = Path(self.source_directory or ".") / self.script
-        if not path.is_file():
+        return _sound(["python", self._script(), *words(self.arguments)])
+
+    def _script(self) -> str:
+        """The script's path below the source directory: what is run is the kept copy."""
+        source = Path(self.source_directory or ".").absolute()
+        path = Path(os.path.normpath(source / str(self.script)))
+        root = Path(os.path.normpath(source))
+        if not path.is_file() or not path.is_relative_to(root):
             raise ExperimentExecutionException(
-                f"{path.resolve()} script path doesn't exist. The script should be inside the project folder"
+                f"{path} script path doesn't exist. The script should be inside the project folder"
             )
-        return ("python", str(self.script), *words(self.arguments))
+        return str(path.relative_to(root))
+
+    def limit(self) -> float | None:
+        """The time limit in seconds; None for none.
+
+        Raises:
+            UserErrorException: it is no number of seconds above 0.
+        """
+        given: Any = self.max_run_duration_seconds
+        if given is None:
+            return None
+        number = isinstance(given, Real) and not isinstance(given, bool)
+        if not number or not 0 < given < math.inf:
+            raise UserErrorException(
+                f"max_run_duration_seconds is a number of seconds above 0, or None; got {given!r}."
+            )
+        return float(given)
+
+    def check_processes(self) -> None:
+        """Refuse what asks for more processes than the one that is started.
+
+        Raises:
+            UserErrorException: there are to be more, here or on other nodes.
+        """
+        asked = self.distributed_job_config if self.run_config is None else self.run_config
+        names = ("node_count", "process_count", "process_count_per_node", "worker_count")
+        more = {name: count for name in names if (count := getattr(asked, name, None) or 1) > 1}
+        if more:
+            told = ", ".join(f"{name}={count}" for name, count in more.items())
+            raise UserErrorException(
+                f"{type(asked).__name__} asks for {told}, and a run is started as one process. Have it start "
+                f"the others, as command=['torchrun', '--nproc-per-node', '4', 'train.py'] does, or srun."
+            )
 
     def _prefer_run_config(self) -> None:
         if self.run_config is None:
@@ -130,10 +176,34 @@ def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunCon
     return found
 
 
-def words(given: Any) -> Iterable[str]:
+def words(given: Any) -> Sequence[str]:
     """Arguments as texts: a list of scalars, or one text that is split as a shell would."""
     if given is None:
         return ()
     if isinstance(given, str):
         return shlex.split(given)
     return [str(word) for word in given]
+
+
+def _refuse_shell(command: Any) -> None:
+    """Refuse what only a shell would do: no shell reads a command."""
+    if isinstance(command, str):
+        lexer = shlex.shlex(command, posix=False, punctuation_chars=True)
+        lexer.whitespace_split = True
+        lexer.commenters = ""
+        found = _SHELL.intersection(lexer)
+    else:
+        found = _SHELL_LISTED.intersection(str(word) for word in command)
+    if found:
+        raise UserErrorException(
+            f"A command is not read by a shell, to which {', '.join(sorted(found))} would mean something. "
+            f"Give it to one: command=['sh', '-c', '...']."
+        )
+
+
+def _sound(command: Sequence[str]) -> tuple[str, ...]:
+    """The words as a process can be given them."""
+    wrong = [word for word in command if "\0" in word]
+    if wrong:
+        raise UserErrorException(f"No argument of a process can hold a NUL character; got {wrong[0]!r}.")
+    return tuple(command)

@@ -102,6 +102,8 @@ def queue(
 def spec_of(workspace: Workspace, config: ScriptRunConfig) -> Spec:
     """What a supervisor needs to know; the source directory is kept now."""
     words = config.words()
+    limit = config.limit()
+    config.check_processes()
     variables = dict(getattr(config.environment, "environment_variables", None) or {})
     return Spec(
         command=words,
@@ -109,7 +111,7 @@ def spec_of(workspace: Workspace, config: ScriptRunConfig) -> Spec:
         environment=config.environment.document() if config.environment is not None else None,
         variables={str(name): str(value) for name, value in variables.items()},
         interpreter=sys.executable,
-        max_seconds=config.max_run_duration_seconds,
+        max_seconds=limit,
         data=job_data.document(workspace, config),
     )
 
@@ -178,7 +180,7 @@ def definition(config: ScriptRunConfig, spec: Spec) -> dict[str, Any]:
     environment = None if spec.environment is None else without_secrets(spec.environment["definition"])
     words = mask_arguments(spec.command)
     return {
-        "script": config.script,
+        "script": words[1] if config.script else None,
         "command": " ".join(words) if config.command else "",
         "useAbsolutePath": False,
         "arguments": words[2:] if config.script else [],
