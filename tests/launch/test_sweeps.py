@@ -170,7 +170,7 @@ def test_a_script_submits_a_sweep_with_the_names_of_the_original(bench: Bench):
         "run = Run.get_context()\n"
         "sweep = run.submit_child(HyperDriveConfig(GridParameterSampling({'--x': choice([1, 3])}), 'score',\n"
         "    PrimaryMetricGoal.MAXIMIZE, 2, run_config=ScriptRunConfig('.', 'hill.py'),\n"
-        "    policy=MedianStoppingPolicy(delay_evaluation=2)))\n"
+        "    policy=MedianStoppingPolicy(delay_evaluation=5)))\n"
         "assert isinstance(sweep, HyperDriveRun)\n"
         "sweep.wait_for_completion(show_output=True)\n"
         "run.log('found', float(sweep.get_best_run_by_primary_metric().get_params()['x']))\n"
