@@ -227,6 +227,23 @@ def test_the_manual_page_is_one_that_man_reads(runstone: Call):
         assert done.stderr == ""
 
 
+@pytest.mark.parametrize("words", [("folder", "attach"), ("init",)])
+def test_a_folder_that_cannot_be_made_is_one_line(words: tuple[str, ...], runstone: Call, tmp_path: Path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / ".runstone").write_text("a file in the way")
+    place = ["--path"] if words[0] == "folder" else []
+    done = runstone(*words, *place, str(tmp_path / "taken"))
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "cannot be written (" in done.err
+    assert "; name another place." in done.err
+
+
+def test_a_narrow_list_of_experiments_has_their_names(filled: Call):
+    text = on_a_terminal("experiment", "list", columns=20)
+    assert text.split()[0] == "Experiment"
+    assert "digits" in text
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_is_told_how_to_complete(shell: str, runstone: Call):
     done = runstone("completion", shell)
@@ -241,6 +258,7 @@ def test_a_shell_is_told_how_to_complete(shell: str, runstone: Call):
         ("runstone run sh", ["show"]),
         ("runstone run show -r run-", ["run-2", "run-1", "run-0"]),
         ("runstone run list -e dig", ["digits"]),
+        ("runstone watch -r run-1", ["run-1"]),
         ("runstone run list --tags q", ["quality"]),
         ("runstone run update -r run-1 --add-tag n", ["number"]),
         ("runstone run list --outp", ["--output", "--output-metadata-file"]),

@@ -81,6 +81,28 @@ def test_a_reader_that_has_seen_enough_is_no_error(runstone, python, write):
     assert process.returncode == 141
 
 
+@pytest.mark.parametrize("words", ["--help", "run --help", "run list", "export --to all.runstone", "doctor"])
+def test_a_disk_that_is_full_is_one_line_and_no_output_at_all_is_no_error(words: str, project: Path):
+    def ended(redirected: str) -> tuple[int, str]:
+        done = subprocess.run(
+            f"{PROGRAM} {words} {redirected}",
+            shell=True,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=project,
+            env=environment(),
+        )
+        return done.returncode, done.stderr
+
+    code, said = ended(">/dev/full")
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("runstone: ")
+    assert "No space left on device" in said
+    assert ended(">&-") == (0, "")
+    assert ended(">/dev/null 2>&-") == (0, "")
+
+
 def test_a_project_gets_a_history_of_its_own(runstone, python, write, tmp_path: Path):
     (tmp_path / "project" / "deep").mkdir(parents=True)
     done = runstone("init", "project")

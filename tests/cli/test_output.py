@@ -160,6 +160,26 @@ def test_the_data_are_written_to_a_file_too(filled: Call, tmp_path: Path):
     assert os.listdir(tmp_path) == ["run.json"]
 
 
+def test_a_pipe_that_the_data_are_written_to_stays_one(filled: Call, tmp_path: Path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert filled("run", "show", "-r", "run-1", "-t", str(pipe), "-o", "none").code == 0
+        assert json.loads(reader.communicate()[0])["runId"] == "run-1"
+    assert pipe.is_fifo()
+    link.symlink_to(tmp_path / "run.json")
+    assert filled("run", "show", "-r", "run-1", "-t", str(link), "-o", "none").code == 0
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "run.json").read_text())["runId"] == "run-1"
+
+
+def test_a_file_for_the_data_that_cannot_be_made_is_one_line(filled: Call):
+    done = filled("run", "show", "-r", "run-1", "-t", "/proc/run.json")
+    assert (done.code in (1, 2), done.out, done.err.count("\n")) == (True, "", 1)
+    assert "/proc/" in done.err
+    assert "cannot be written" in done.err
+
+
 def test_options_are_read_from_the_environment(project: Path):
     given = environment(RUNSTONE_OUTPUT="tsv", RUNSTONE_COLUMNS="runId", RUNSTONE_RUN_LIST_LIMIT="1")
     assert call(PROGRAM, "run", "list", cwd=project, env=given).out == "failed\n"

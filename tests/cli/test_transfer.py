@@ -299,3 +299,15 @@ def test_what_cannot_be_is_said_in_one_line(demo: Path, empty: Path) -> None:
         assert re.fullmatch(r"runstone: .+\n", done.err), words
         assert "--debug" not in done.err
     assert sorted(os.listdir(demo)) == [".runstone", "all.runstone"]
+
+
+@pytest.mark.parametrize("form", ["archive", "csv", "ndjson", "parquet"])
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(form: str, demo: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = call(PROGRAM, "export", "--to", str(tmp_path / "pipe"), "--format", form, cwd=demo)
+    assert (done.code, done.out) == (1, "")
+    assert (
+        done.err == f"runstone: {tmp_path / 'pipe'} is no file, and would become one; name another place.\n"
+    )
+    assert os.listdir(tmp_path) == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()

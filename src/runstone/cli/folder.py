@@ -10,7 +10,7 @@ import click
 
 from runstone.cli import lazy, options
 from runstone.cli.opening import Scope
-from runstone.cli.output import Output
+from runstone.cli.output import Output, writing
 
 if TYPE_CHECKING:
     from runstone.sdk.run_configuration import RunConfiguration
@@ -44,10 +44,11 @@ def attach(scope: Scope, out: Output, *, experiment_name: str | None) -> None:
 
     workspace = scope.made()
     experiment = checked(experiment_name or scope.place.experiment)
-    workspace.write_config(scope.path)
     file = scope.path / FOLDER / "config.json"
-    file.write_text(_with_experiment(file, experiment), encoding="utf-8")
-    written = [_saved(scope.path / FOLDER, name, target) for name, target in TARGETS.items()]
+    with writing(file):
+        workspace.write_config(scope.path)
+        file.write_text(_with_experiment(file, experiment), encoding="utf-8")
+        written = [_saved(scope.path / FOLDER, name, target) for name, target in TARGETS.items()]
     found = {
         "workspace": workspace.name,
         "experiment": experiment,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from runstone.cli.options import common
+from runstone.cli.output import writing
 
 IGNORED = "# What runs leave behind is kept here, and no matter of git's.\nhistory/\n"
 
@@ -23,10 +24,11 @@ def initialize(directory: Path) -> None:
     root = directory.resolve() / ".runstone"
     history = root / "history"
     there = history.is_dir()
-    history.mkdir(parents=True, exist_ok=True)
     ignored = root / ".gitignore"
-    if not ignored.exists():
-        ignored.write_text(IGNORED, encoding="utf-8")
+    with writing(history):
+        history.mkdir(parents=True, exist_ok=True)
+        if not ignored.exists():
+            ignored.write_text(IGNORED, encoding="utf-8")
     click.echo(f"{'There is a history already:' if there else 'A new history:'} {history}")
     if (root / "config.json").is_file():
         click.echo(f"Note that {root / 'config.json'} is looked at first; it may name another one.")

@@ -15,6 +15,7 @@ ASKED: tuple[list[str], ...] = ([], ["-h"], ["--help"])
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line; its exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    _opened()
     if words in ASKED and "_RUNSTONE_COMPLETE" not in os.environ and _wide() and _printed():
         return 0
     try:
@@ -25,14 +26,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(words)
 
 
+def _opened() -> None:
+    """Give a process that was started without an output one that nobody reads: its work is done."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (as long as the process lives)
+            setattr(sys, name, nowhere)
+
+
 def _printed() -> bool:
     with open(HELP, encoding="utf-8") as text:
         shown = text.read()
     try:
         sys.stdout.write(shown)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # `commands` knows how that ends
+    except OSError:
+        # nobody reads, or the disk is full: `commands` knows how that ends
         return False
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,11 @@ def _split(context: click.Context, _: click.Parameter, given: str | None) -> tup
 
 def _writable(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
     # refused before anything is done
-    if given is not None and not given.absolute().parent.is_dir():
-        raise click.UsageError(f"There is no directory {str(given.absolute().parent)!r} to write into.")
+    if given is None or context.resilient_parsing:
+        return given
+    place = given.absolute().parent
+    if not place.is_dir():
+        raise click.UsageError(f"There is no directory {str(place)!r} to write into.")
+    if not given.exists() and not os.access(place, os.W_OK):
+        raise click.UsageError(f"{given} cannot be written: nothing may be made in {str(place)!r}.")
     return given

@@ -142,6 +142,17 @@ def as_json(value: Any, indent: int | None = None) -> str:
     return text if text.isascii() else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What the system says against writing there, as one line with what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(
+            f"{error.filename or place} cannot be written ({error.strerror}); name another place."
+        ) from error
+
+
 def _print_rows(form: str, rows: Iterable[Mapping[str, str]]) -> None:
     if form == "tsv":
         lines("\t".join(tables.clean(text) for text in row.values()) for row in rows)
@@ -267,11 +278,19 @@ def _kept(file: Path | None, documents: Iterable[Document]) -> Iterator[Iterable
 
 @contextmanager
 def _replaced(file: Path) -> Iterator[IO[str]]:
-    """A file that takes its place when it is whole."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(aside, "w", encoding="utf-8") as stream:
+    """A file that takes its place when it is whole; a pipe or a device is written to, and stays one."""
+    if file.exists() and not file.is_file():
+        with open(file, "w", encoding="utf-8") as stream:
             yield stream
-        os.replace(aside, file)
+        return
+    # where a link leads, so that it stays a link
+    place = file.resolve()
+    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        with writing(file):
+            stream = open(aside, "w", encoding="utf-8")  # noqa: SIM115  (closed below, before it is renamed)
+        with stream:
+            yield stream
+        os.replace(aside, place)
     finally:
         aside.unlink(missing_ok=True)

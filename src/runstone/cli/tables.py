@@ -27,7 +27,9 @@ def grid(rows: Sequence[Mapping[str, str]], room: int | None) -> list[str]:
     for spare in SPARE:
         if room is None or _total(_least(shown)) <= room:
             break
-        shown.pop(spare, None)
+        # the first column says what the row is of
+        if spare != next(iter(shown)):
+            shown.pop(spare, None)
     names, cells = list(shown), list(zip(*shown.values(), strict=True))
     widths = [max(map(columns, [name, *column])) for name, column in shown.items()]
     if room is not None:

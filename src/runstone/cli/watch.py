@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runstone.cli import options, output, rows, tables
+from runstone.cli import completing, options, output, rows, tables
 from runstone.cli.opening import Opened, Scope
 from runstone.cli.values import number
 
@@ -48,7 +48,9 @@ class View:
 
 
 @click.command("watch")
-@click.option("--run", "-r", "run_id", help="Only this run, until it has ended.")
+@click.option(
+    "--run", "-r", "run_id", shell_complete=completing.runs, help="Only this run, until it has ended."
+)
 @options.experiment("Only runs of this experiment.")
 @click.option(
     "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks."

@@ -209,6 +209,8 @@ class _Encoded:
 @contextmanager
 def _placed(path: Path) -> Iterator[IO[bytes]]:
     """A file beside its place, and put there when nothing has failed."""
+    if path.exists() and not path.is_file():
+        raise Invalid(f"{path} is no file, and would become one; name another place.")
     part = path.with_name(f"{path.name}.part")
     try:
         file = open(part, "wb")  # noqa: SIM115  (closed below, before it is renamed)

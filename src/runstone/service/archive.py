@@ -59,6 +59,8 @@ class Writer:
     """An archive that is being written, beside its place; a context manager that puts it there at its end."""
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_file():
+            raise Invalid(f"{path} is no file, and would become one; name another place.")
         self.path = path
         self._part = path.with_name(f"{path.name}.part")
         self._index = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the writer)
