@@ -11,15 +11,17 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runstone import __version__
 from runstone.cli import lazy, output
 from runstone.cli.options import Session, common
-from runstone.cli.script import Script
 from runstone.model.errors import AzureMLException, RunstoneError, ServiceException
+
+if TYPE_CHECKING:
+    from runstone.cli.script import Script
 
 WRONG, USAGE, INTERRUPTED, UNREAD = 1, 2, 130, 141
 NAME, PREFIX, COMPLETE = "runstone", "RUNSTONE", "_RUNSTONE_COMPLETE"
@@ -61,8 +63,8 @@ cli = common(
 )
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line; its exit code."""
+def run(arguments: Sequence[str]) -> Script | int:
+    """Carry out one command line; its exit code, or the script that is to run now."""
     session = Session()
     try:
         if COMPLETE in os.environ:
@@ -84,8 +86,6 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse(
             f"{text} (`runstone --debug ...` shows where)", WRONG, error if session.debug else None
         )
-    if isinstance(outcome, Script):
-        return outcome.run()
     return outcome or 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from runstone.model.runs import Process
@@ -14,18 +13,18 @@ _PROC = Path("/proc")
 
 def here() -> Process:
     """This process."""
-    return identify(os.getpid()) or Process(socket.gethostname(), _boot(), os.getpid(), 0)
+    return identify(os.getpid()) or Process(_host(), _boot(), os.getpid(), 0)
 
 
 def identify(pid: int) -> Process | None:
     """The process that has this id now; None when there is none to be seen."""
     found = _process(pid)
-    return Process(socket.gethostname(), _boot(), pid, found[0]) if found else None
+    return Process(_host(), _boot(), pid, found[0]) if found else None
 
 
 def alive(who: Process) -> bool | None:
     """Whether the process still runs; None when that cannot be told from here (another host or container)."""
-    if who.host != socket.gethostname():
+    if who.host != _host():
         return None
     boot, _, space = who.boot.partition("/")
     here_boot, _, here_space = _boot().partition("/")
@@ -38,6 +37,11 @@ def alive(who: Process) -> bool | None:
         return None if _hidden(who.pid) else False
     start, zombie = found
     return not zombie and start == who.start
+
+
+def _host() -> str:
+    # as socket.gethostname() says, whose module takes longer to load than all else that is done here
+    return os.uname().nodename
 
 
 def _boot() -> str:

@@ -1,4 +1,4 @@
-"""Having an agent of this machine see to a history's jobs: it is a process of its own, and nobody's child."""
+"""Processes of their own that see to a history: to its jobs an agent, and to what its runs have logged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,24 @@ def start_agent(history: Path, environ: Mapping[str, str]) -> None:
         _start(history, environ)
     except OSError as error:
         log.warning("The agent that sees to submitted runs could not be started: %s", error)
+
+
+def start_housekeeping(history: Path) -> None:
+    """Have another process seal what the history's runs have logged; nobody waits for it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runstone.service.housekeeping", str(history)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        close_fds=True,
+    )
+    try:
+        # it should leave neither a zombie nor a ResourceWarning
+        threading.Thread(target=process.wait, name="runstone-sealing", daemon=True).start()
+    except RuntimeError:
+        # this process is ending, and goes first
+        process.returncode = 0
 
 
 def _start(history: Path, environ: Mapping[str, str]) -> None:

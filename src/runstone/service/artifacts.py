@@ -10,7 +10,7 @@ from runstone.model.artifacts import Artifact, Blob, Damage
 from runstone.model.errors import Busy, NotFound, Unreadable
 from runstone.model.names import artifact_name, folder_name
 from runstone.service.operation import operation
-from runstone.store import artifacts, models, runs
+from runstone.store import artifacts, asset_files, runs
 from runstone.store.blobs import GRACE, Blobs
 from runstone.store.database import Database, Transaction
 
@@ -95,7 +95,7 @@ class Artifacts:
         """Remove what was deleted, or came to nothing, over ``older_than`` seconds ago; how many contents."""
         with self._database.write() as tx:
             artifacts.purge(tx, _now() - int(older_than * 1e6))
-            models.purge(tx, _now() - int(older_than * 1e6))
+            asset_files.purge(tx, _now() - int(older_than * 1e6))
         return len(self._blobs.sweep(self._referenced, older_than=older_than))
 
     def damaged(self, *, thorough: bool = False) -> tuple[Damage, ...]:
@@ -138,7 +138,7 @@ def _found(tx: Transaction, run: int, name: str, version: int | None) -> Artifac
 def _owners(tx: Transaction, sha256: str) -> Iterator[tuple[str, Artifact]]:
     for workspace, id, artifact in artifacts.with_content(tx, sha256):
         yield runs.reference(workspace, id), artifact
-    yield from models.with_content(tx, sha256)
+    yield from asset_files.with_content(tx, sha256)
 
 
 def _missing(tx: Transaction, run: int, name: str, version: int | None = None) -> NotFound:

@@ -7,28 +7,32 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runstone.journal.shipper import Shipper
 from runstone.journal.sink import Limits
 from runstone.model.errors import Invalid
 from runstone.service.artifacts import Artifacts
-from runstone.service.assets import Assets
 from runstone.service.experiments import Experiments
-from runstone.service.jobs import Jobs
-from runstone.service.lineage import Lineage
-from runstone.service.logs import Logs
 from runstone.service.metrics import Metrics
-from runstone.service.models import Models
-from runstone.service.purging import Purging
 from runstone.service.recovery import Recovery
 from runstone.service.runs import Runs
-from runstone.service.secrets import Secrets
-from runstone.service.snapshots import Snapshots
-from runstone.service.transfers import Transfers
 from runstone.service.workspaces import Workspaces
 from runstone.store.blobs import Directory
 from runstone.store.database import open_database
+
+if TYPE_CHECKING:
+    from runstone.service.assets import Assets
+    from runstone.service.jobs import Jobs
+    from runstone.service.lineage import Lineage
+    from runstone.service.logs import Logs
+    from runstone.service.models import Models
+    from runstone.service.purging import Purging
+    from runstone.service.secrets import Secrets
+    from runstone.service.snapshots import Snapshots
+    from runstone.service.transfers import Transfers
 
 
 @dataclass(frozen=True)
@@ -87,24 +91,71 @@ class Service:
         self.database = open_database(
             store or root / "history.db", force_network=settings.force_network, durable=durable
         )
-        blobs = Directory(root / "blobs")
+        self._blobs = Directory(root / "blobs")
         self.recovery = Recovery(
-            self.database, shipper=self.shipper, blobs=blobs, root=root, environ=os.environ
+            self.database, shipper=self.shipper, blobs=self._blobs, root=root, environ=os.environ
         )
         self.workspaces = Workspaces(self.database)
         self.experiments = Experiments(self.database)
         self.runs = Runs(self.database, settle=self.recovery.settle, refresh=self.recovery.refresh)
         self.metrics = Metrics(self.database, self.recovery.settle)
-        self.jobs = Jobs(self.database, settle=self.recovery.settle, root=root)
-        self.snapshots = Snapshots(self.database, blobs)
-        self.assets = Assets(self.database)
-        self.models = Models(self.database, blobs)
-        self.secrets = Secrets(self.database, home=settings.home)
-        self.transfers = Transfers(self.database, blobs, settle=self.recovery.settle)
-        self.lineage = Lineage(self.database)
-        self.artifacts = Artifacts(self.database, blobs, settle=self.recovery.settle)
-        self.purging = Purging(self.database, artifacts=self.artifacts, root=root)
-        self.logs = Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=root)
+        self.artifacts = Artifacts(self.database, self._blobs, settle=self.recovery.settle)
+
+    # What a script that only logs, and a list of runs, have no use for is loaded when it is first asked for.
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        from runstone.service.jobs import Jobs
+
+        return Jobs(self.database, settle=self.recovery.settle, root=self.root)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        from runstone.service.snapshots import Snapshots
+
+        return Snapshots(self.database, self._blobs)
+
+    @cached_property
+    def assets(self) -> Assets:
+        from runstone.service.assets import Assets
+
+        return Assets(self.database)
+
+    @cached_property
+    def models(self) -> Models:
+        from runstone.service.models import Models
+
+        return Models(self.database, self._blobs)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        from runstone.service.secrets import Secrets
+
+        return Secrets(self.database, home=self.settings.home)
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        from runstone.service.transfers import Transfers
+
+        return Transfers(self.database, self._blobs, settle=self.recovery.settle)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        from runstone.service.lineage import Lineage
+
+        return Lineage(self.database)
+
+    @cached_property
+    def purging(self) -> Purging:
+        from runstone.service.purging import Purging
+
+        return Purging(self.database, artifacts=self.artifacts, root=self.root)
+
+    @cached_property
+    def logs(self) -> Logs:
+        from runstone.service.logs import Logs
+
+        return Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=self.root)
 
     @property
     def resources(self) -> Mapping[str, object]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +13,7 @@ from typing import TYPE_CHECKING
 from runstone.journal.identity import alive
 from runstone.model.errors import Busy, Full, Invalid, RunstoneError
 from runstone.model.runs import Process, Status
-from runstone.service.agents import start_agent
-from runstone.store import artifacts, ingest, jobs, runs
+from runstone.store import active_jobs, artifacts, ingest, runs
 from runstone.store.database import Database
 
 if TYPE_CHECKING:
@@ -89,29 +85,22 @@ class Recovery:
         with self._database.read() as tx:
             if ingest.waiting(tx, most=MANY) < MANY:
                 return
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runstone.service.housekeeping", str(self._root)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            close_fds=True,
-        )
-        try:
-            # nobody waits for it, but it should leave neither a zombie nor a ResourceWarning
-            threading.Thread(target=process.wait, name="runstone-sealing", daemon=True).start()
-        except RuntimeError:
-            # this process is ending, and goes first
-            process.returncode = 0
+        # what starts processes, which most runs never do
+        from runstone.service.agents import start_housekeeping
+
+        start_housekeeping(self._root)
 
     def _end_lost(self, only: str | None = None) -> None:
         for ref, status, reason in lost(self._database, only):
             self._declare(ref, status, reason)
         with self._database.read() as tx:
-            waiting = jobs.any_active(tx)
+            waiting = active_jobs.there(tx)
         if waiting and time.monotonic() >= self._agent_again:
             # an agent that was killed leaves jobs that nobody looks after; one that begins takes a moment
             self._agent_again = time.monotonic() + AGENT_SECONDS
+            # what starts processes, which most readers never do
+            from runstone.service.agents import start_agent
+
             start_agent(self._root, self._environ)
 
     def _declare(self, ref: str, status: Status, why: str) -> None:

@@ -42,8 +42,6 @@ SELECT j.*, r.id, w.name AS workspace_name, p.id AS parent_id, t.id AS root_id
 
 ONE = SELECT_JOB + " WHERE j.run = :run"
 
-ANY = "SELECT 1 AS found FROM jobs WHERE state <> 'ended' LIMIT 1"
-
 ACTIVE = SELECT_JOB + " WHERE j.state <> 'ended' ORDER BY j.priority DESC, j.run"
 
 OF_TARGET = (
@@ -127,11 +125,6 @@ def of_run(tx: Transaction, run: int) -> Job | None:
     """The job of a run, or None for a run that was not submitted."""
     row = tx.one(ONE, {"run": run})
     return _job(row) if row else None
-
-
-def any_active(tx: Transaction) -> bool:
-    """Whether there is a job that has not ended."""
-    return tx.one(ANY) is not None
 
 
 def active(tx: Transaction) -> list[Job]:

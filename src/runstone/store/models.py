@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from runstone.model.artifacts import Artifact
 from runstone.model.assets import Asset
 from runstone.model.errors import Conflict, NotFound
 from runstone.model.models import Model, ModelChange, ModelFile, NewModel, model_name
@@ -39,17 +38,6 @@ SELECT f.path, f.sha256, f.size
    AND a.name = :name
    AND a.version = :version
  ORDER BY f.path"""
-
-PURGE_FILES = "DELETE FROM asset_files WHERE asset IN (SELECT n FROM assets WHERE deleted < :before)"
-
-WITH_CONTENT = """
-SELECT f.path, f.size, a.name, a.version, a.created, w.name AS workspace
-  FROM asset_files f
-  JOIN assets a ON a.n = f.asset
-  JOIN workspaces w ON w.id = a.workspace
- WHERE f.sha256 = :sha256
-   AND a.deleted IS NULL
- ORDER BY a.n, f.path"""
 
 
 def of_run(tx: Transaction, run: int, path: str) -> tuple[ModelFile, ...]:
@@ -144,22 +132,6 @@ def change(tx: Transaction, workspace: int, name: str, *, version: int, wanted: 
     )
     assets.rewrite(tx, workspace, KIND, name=name, version=version, body=_body(changed))
     return changed
-
-
-def purge(tx: Transaction, before: int) -> None:
-    """Let go of what versions that were deleted before that time were made of."""
-    tx.execute(PURGE_FILES, {"before": before})
-
-
-def with_content(tx: Transaction, sha256: str) -> list[tuple[str, Artifact]]:
-    """The files of models that a content stands for: the model's reference, the file."""
-    return [
-        (
-            f"{row['workspace']}/models/{row['name']}:{row['version']}",
-            Artifact(row["path"], row["version"], sha256, row["size"], row["created"]),
-        )
-        for row in tx.execute(WITH_CONTENT, {"sha256": sha256})
-    ]
 
 
 def _properties(values: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Literal
 
@@ -112,6 +111,9 @@ def status_name(text: str) -> str | None:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like this one, if any is like it at all."""
+    # for names that are wrong alone
+    import difflib
+
     lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower()[:120], lower, 1, 0.6)
     return lower[close[0]] if close else None
