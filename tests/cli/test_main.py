@@ -19,6 +19,12 @@ ws = Workspace.from_config()
 experiment = Experiment(ws, "many")
 ws._service.runs.create(ws.name, [NewRun(id=f"run-{n}", experiment=experiment.id) for n in range(300)])
 """
+# What a list of runs shows nothing of, and what the forms take that nobody asked for.
+SPARE = (
+    *(f"runstone.service.{name}" for name in ("agents", "jobs", "logs", "models", "purging", "transfers")),
+    *(f"runstone.{name}" for name in ("azureml", "cli.script", "model.models", "sdk.run", "sdk.workspace")),
+    *("importlib.resources", "jmespath", "numpy", "runpy", "socket", "subprocess", "yaml", "zipfile"),
+)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["run", "--help"], ["run"], ["exec", "--help"]])
@@ -52,6 +58,18 @@ def test_help_loads_neither_the_sdk_nor_a_database():
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
+    assert done.stderr == "[]\n"
+
+
+def test_a_list_of_runs_loads_nothing_of_what_it_does_not_show(python, write, runstone):
+    assert python(write("many.py", MANY)).code == 0
+    code = "import sys\nfrom runstone.cli.main import main\nassert main(['run', 'list', '-o', 'json']) == 0\n"
+    code += f"spare = {SPARE!r}\n"
+    code += "print(sorted(name for name in sys.modules if name.startswith(spare)), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert len(json.loads(done.stdout)) == 10
     assert done.stderr == "[]\n"
 
 

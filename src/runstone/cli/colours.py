@@ -18,12 +18,12 @@ STATUSES = {
     "Running": BLUE,
     "Finalizing": BLUE,
 }
-# A text that is a key, another text, a word of JSON, a number.
-_JSON = re.compile(
+# Compiled by who wants colours. A text that is a key, another text, a word of JSON, a number.
+_JSON = (
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*")'
     r"|\b(?P<word>true|false|null)\b|(?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 )
-_YAML = re.compile(r"^(?P<gap>\s*(?:- )*)(?P<key>[^\s:#'\"][^:]*)(?=:(?:\s|$))", re.M)
+_YAML = r"(?m)^(?P<gap>\s*(?:- )*)(?P<key>[^\s:#'\"][^:]*)(?=:(?:\s|$))"
 _PARTS = {"key": CYAN, "text": GREEN, "word": YELLOW, "number": YELLOW}
 
 
@@ -35,12 +35,12 @@ def wanted() -> bool:
 
 def json(text: str) -> str:
     """JSON with its keys, texts, words and numbers told apart."""
-    return _JSON.sub(lambda found: f"{_PARTS[found.lastgroup or 'key']}{found[0]}{OFF}", text)
+    return re.sub(_JSON, lambda found: f"{_PARTS[found.lastgroup or 'key']}{found[0]}{OFF}", text)
 
 
 def yaml(text: str) -> str:
     """YAML with its keys told from what they hold."""
-    return _YAML.sub(lambda found: f"{found['gap']}{CYAN}{found['key']}{OFF}", text)
+    return re.sub(_YAML, lambda found: f"{found['gap']}{CYAN}{found['key']}{OFF}", text)
 
 
 def status(text: str) -> str:

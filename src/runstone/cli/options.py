@@ -178,9 +178,11 @@ def _noted(field: str, context: click.Context, _: click.Parameter, given: bool) 
 
 
 def _parsed(context: click.Context, _: click.Parameter, given: str | None) -> Query | None:
+    if given is None or context.resilient_parsing:
+        return None
     from runstone.cli.queries import parsed  # loaded by who asks
 
-    return None if given is None or context.resilient_parsing else parsed(given)
+    return parsed(given)
 
 
 def _split(context: click.Context, _: click.Parameter, given: str | None) -> tuple[str, ...]:

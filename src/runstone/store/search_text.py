@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 from runstone.store.texts import CJK
@@ -32,7 +33,9 @@ def pattern(op: str, text: str, *, dialect: str) -> tuple[str, str]:
 def phrases(words: tuple[str, ...]) -> tuple[str, str]:
     """What to ask the trigram index and the index of CJK pairs for; empty where an index cannot help."""
     long = [word for word in words if len(word) >= TRIGRAM]
-    pairs = [word for word in words if len(word) == TRIGRAM - 1 and CJK.fullmatch(word) and word.isalpha()]
+    pairs = [
+        word for word in words if len(word) == TRIGRAM - 1 and re.fullmatch(CJK, word) and word.isalpha()
+    ]
     return " ".join(map(_phrase, long)), " ".join(map(_phrase, pairs))
 
 

@@ -7,10 +7,9 @@ import re
 
 from runstone.store.database import Transaction
 
-# Han, Hangul syllables and jamo, kana: scripts whose words are too short for trigrams.
-CJK = re.compile(
-    r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
-)
+# Han, Hangul syllables and jamo, kana: scripts whose words are too short for trigrams. It is
+# compiled when it is first used.
+CJK = r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 
 PARTS = """
 SELECT r.id, r.name, r.display_name, r.description, r.submitter, e.name AS experiment
@@ -43,7 +42,7 @@ def index(tx: Transaction, run: int) -> None:
 def pairs(text: str) -> str:
     """Each two neighbouring CJK characters, separated by spaces; a single one stands alone."""
     found: list[str] = []
-    for match in CJK.finditer(text):
+    for match in re.finditer(CJK, text):
         word = match[0]
         found.extend(word[i : i + 2] for i in range(max(1, len(word) - 1)))
     return " ".join(found)
