@@ -105,54 +105,63 @@ class Service:
 
     @cached_property
     def jobs(self) -> Jobs:
+        """Work that is to be done somewhere."""
         from runstone.service.jobs import Jobs
 
         return Jobs(self.database, settle=self.recovery.settle, root=self.root)
 
     @cached_property
     def snapshots(self) -> Snapshots:
+        """The source directories of runs."""
         from runstone.service.snapshots import Snapshots
 
         return Snapshots(self.database, self._blobs)
 
     @cached_property
     def assets(self) -> Assets:
+        """What a workspace keeps by name and version."""
         from runstone.service.assets import Assets
 
         return Assets(self.database)
 
     @cached_property
     def models(self) -> Models:
+        """Registered models."""
         from runstone.service.models import Models
 
         return Models(self.database, self._blobs)
 
     @cached_property
     def secrets(self) -> Secrets:
+        """The workspaces' secrets."""
         from runstone.service.secrets import Secrets
 
         return Secrets(self.database, home=self.settings.home)
 
     @cached_property
     def transfers(self) -> Transfers:
+        """Runs that leave for another history, or come from one."""
         from runstone.service.transfers import Transfers
 
         return Transfers(self.database, self._blobs, settle=self.recovery.settle)
 
     @cached_property
     def lineage(self) -> Lineage:
+        """What runs have read and made."""
         from runstone.service.lineage import Lineage
 
         return Lineage(self.database)
 
     @cached_property
     def purging(self) -> Purging:
+        """What was deleted long ago, and is to go for good."""
         from runstone.service.purging import Purging
 
         return Purging(self.database, artifacts=self.artifacts, root=self.root)
 
     @cached_property
     def logs(self) -> Logs:
+        """What runs print."""
         from runstone.service.logs import Logs
 
         return Logs(self.database, artifacts=self.artifacts, settle=self.recovery.settle, root=self.root)
